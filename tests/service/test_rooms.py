@@ -8,10 +8,16 @@ from gateway.core.callers import Scope
 from gateway.core.errors import (
     NotFound,
     PermissionDenied,
+    Reason,
     UpstreamUnavailable,
 )
 from gateway.core.events import RoomEventType
+from gateway.core.outcomes import IdempotencyKeyReused, NameTaken, RoomAlreadyEnded
+from gateway.core.participants import ParticipantRef
+from gateway.core.recordings import NewRecordingRules, RecordingRule
 from gateway.core.rooms import NewRoom, RoomFilter, RoomStatus
+from gateway.core.rules import RuleType
+from gateway.core.sids import ParticipantSid
 from gateway.sandbox.faults.injector import Fault
 from gateway.service.writes.mutations import WriteTimings
 from tests.service.conftest import ADMIN, Site, ref, sid, status, wait_until
@@ -99,3 +105,40 @@ async def test_closing_leaves_no_task(site: Site) -> None:
     await wait_until(lambda: site.gate.waiting == 0)
     ours = [task for task in asyncio.all_tasks() - tasks if "gateway/service" in str(task)]
     assert ours == []
+
+
+async def test_a_conflict_shows_no_room_that_the_caller_may_not_see(site: Site) -> None:
+    """Two tokens of one subject are one caller, and may have different grants."""
+    account = await site.replica()
+    mine, theirs = (replace(ADMIN, grants=frozenset({name})) for name in ("mine", "theirs"))
+    created = await account.rooms.create(theirs, NewRoom(unique_name="theirs"), "k1")
+    with pytest.raises(IdempotencyKeyReused) as refused:
+        await account.rooms.create(mine, NewRoom(unique_name="mine"), "k1")
+    assert refused.value.metadata() == {}
+    with pytest.raises(NameTaken) as taken:
+        await account.rooms.create(theirs, NewRoom(unique_name="theirs"))
+    assert taken.value.metadata() == {"room_sid": created.room.value.sid}
+
+
+async def test_a_change_in_a_missing_room_tells_that_the_room_is_missing(site: Site) -> None:
+    account = await site.replica()
+    room = await site.create(account)
+    ada = ParticipantRef(ParticipantSid("PA" + "0" * 32), None)
+    for target, reason in (
+        (room.sid, Reason.PARTICIPANT_NOT_FOUND),
+        (sid(1), Reason.ROOM_NOT_FOUND),
+    ):
+        with pytest.raises(NotFound) as refused:
+            await account.participants.disconnect(ADMIN, ref(target), ada)
+        assert refused.value.reason is reason
+
+
+async def test_an_ended_room_comes_with_its_end(site: Site) -> None:
+    account = await site.replica()
+    room = await site.create(account)
+    await account.rooms.complete(ADMIN, ref(room.sid))
+    rules = NewRecordingRules((RecordingRule(type=RuleType.INCLUDE, all=True),))
+    with pytest.raises(RoomAlreadyEnded) as refused:
+        await account.recordings.update_rules(ADMIN, ref(room.sid), rules)
+    assert refused.value.room is not None
+    assert refused.value.room.value.status.is_final
