@@ -31,12 +31,6 @@ class TranscriptionsConfigurationInput:
     enable_automatic_punctuation: bool | None = UNSET
 
 
-IDEMPOTENCY_KEY = (
-    "1 to 128 characters, such as a UUID, new for each request that is not a retry. For a day, the "
-    "same request with the same key has the same outcome, on any replica. Null sends no key."
-)
-
-
 @strawberry.input
 class RoomInput:
     """The parameters of a new room. Each mutation has a subclass."""
@@ -59,7 +53,7 @@ class RoomInput:
 
 @strawberry.input
 class CreateRoomInput(RoomInput):
-    idempotency_key: str | None = strawberry.field(default=UNSET, description=IDEMPOTENCY_KEY)
+    idempotency_key: str | None = UNSET
 
 
 @strawberry.input

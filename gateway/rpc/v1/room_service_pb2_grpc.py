@@ -146,7 +146,8 @@ class RoomServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateRoom(self, request, context):
-        """Creates a room. Fails with ALREADY_EXISTS if a room in progress has the name.
+        """Creates a room. The request is refused with `NAME_TAKEN` if a room in progress has
+        the name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

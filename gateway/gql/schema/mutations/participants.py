@@ -5,7 +5,7 @@ from strawberry import UNSET, Info
 
 from gateway.core.participants import NewSubscribeRules
 from gateway.gql.schema.context import Context
-from gateway.gql.schema.inputs import IDEMPOTENCY_KEY, build_core, optional
+from gateway.gql.schema.inputs import build_core, optional
 from gateway.gql.schema.mutations.errors import MutationError, expected_outcomes
 from gateway.gql.schema.participants import Participant, SubscribeRules
 from gateway.gql.schema.refs import ParticipantRef, RoomRef
@@ -16,11 +16,7 @@ from gateway.gql.schema.rules import SubscribeRuleInput
 class DisconnectParticipantInput:
     room: RoomRef
     participant: ParticipantRef
-    idempotency_key: str | None = strawberry.field(
-        default=UNSET,
-        description=f"{IDEMPOTENCY_KEY} A retry removes no other participant that has the "
-        "identity by then.",
-    )
+    idempotency_key: str | None = UNSET
 
 
 @strawberry.type(description="The outcome of `disconnectParticipant`.")

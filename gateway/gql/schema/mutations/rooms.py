@@ -5,7 +5,6 @@ from strawberry import UNSET, Info
 
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.inputs import (
-    IDEMPOTENCY_KEY,
     CreateRoomInput,
     EnsureRoomInput,
     optional,
@@ -70,10 +69,7 @@ async def ensure_room(
 @strawberry.input(description="Which room to end.")
 class CompleteRoomInput:
     room: RoomRef
-    idempotency_key: str | None = strawberry.field(
-        default=UNSET,
-        description=f"{IDEMPOTENCY_KEY} A retry ends no other room that has the name by then.",
-    )
+    idempotency_key: str | None = UNSET
 
 
 @strawberry.type(description="The outcome of `completeRoom`.")

@@ -19,12 +19,8 @@ from gateway.gql.schema.types import build_view
 @strawberry.input(description="Whom an access token lets into which room.")
 class MintAccessTokenInput:
     identity: str
-    room: RoomRef | None = strawberry.field(
-        default=UNSET,
-    )
-    ttl_seconds: int | None = strawberry.field(
-        default=UNSET,
-    )
+    room: RoomRef | None = UNSET
+    ttl_seconds: int | None = UNSET
 
 
 @strawberry.type(description="The outcome of `mintAccessToken`.")

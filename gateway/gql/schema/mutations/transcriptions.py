@@ -9,7 +9,6 @@ from gateway.gql.schema.context import Context
 from gateway.gql.schema.ids import transcription_id
 from gateway.gql.schema.input_enums import TranscriptionStatusInput
 from gateway.gql.schema.inputs import (
-    IDEMPOTENCY_KEY,
     TranscriptionsConfigurationInput,
     build_core,
     optional,
@@ -24,7 +23,7 @@ from gateway.gql.schema.transcriptions import Transcription
 class StartTranscriptionInput:
     room: RoomRef
     configuration: TranscriptionsConfigurationInput | None = UNSET
-    idempotency_key: str | None = strawberry.field(default=UNSET, description=IDEMPOTENCY_KEY)
+    idempotency_key: str | None = UNSET
 
 
 @strawberry.type(description="The outcome of `startTranscription`.")
