@@ -44,7 +44,7 @@ _PARTS: Final[Mapping[str, Callable[[RoomEvent], object]]] = {
     "participant_identity": lambda event: event.participant_identity,
     "change": lambda event: event.change,
     "changed_participant": lambda event: event.participant,
-    "deleted_recording_id": lambda event: event.recording_sid,
+    "deleted_recording_sid": lambda event: event.recording_sid,
 }
 """What the fields of these messages show."""
 

@@ -104,7 +104,7 @@ PARTS = {
     RoomEventType.RECORDING_STARTED: RECORDING_PARTS,
     RoomEventType.RECORDING_COMPLETED: RECORDING_PARTS,
     RoomEventType.RECORDING_FAILED: RECORDING_PARTS | {"failed_operation"},
-    RoomEventType.ROOM_CHANGED: {"change", "changed_participant", "deleted_recording_id"},
+    RoomEventType.ROOM_CHANGED: {"change", "changed_participant", "deleted_recording_sid"},
 }
 
 

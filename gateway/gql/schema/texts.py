@@ -66,7 +66,10 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "RecordedKindInput": "TrackKind",
     "StreamMessage": "WatchRoomEventsResponse",
 }
-_FIELDS: Final[Mapping[str, str]] = {"idempotencyKey": "request_id"}
+_FIELDS: Final[Mapping[str, str]] = {
+    "idempotencyKey": "request_id",
+    "deletedRecordingId": "deleted_recording_sid",
+}
 _OTHER_METHODS: Final[Mapping[str, str]] = {
     "roomLive": "WatchRoom",
     "roomPresence": "GetRoomPresence",
