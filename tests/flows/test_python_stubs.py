@@ -97,9 +97,10 @@ def test_the_stubs_and_the_server_fit_into_one_process(
     assert run("-c", BOTH, *order, cwd=tmp_path, PYTHONPATH=path) == "both\n"
 
 
-def test_the_wheel_has_type_information_and_the_license(installed: Path) -> None:
+def test_the_wheel_has_type_information_and_all_data(installed: Path) -> None:
     assert (installed / "rooms_gateway/py.typed").is_file()
     assert (installed / "rooms_gateway/v1/room_pb2.pyi").is_file()
+    assert (installed / "rooms_gateway/v1/service_config.json").is_file()
     [licence] = installed.glob("*.dist-info/licenses/LICENSE")
     assert licence.read_text() == (ROOT / "LICENSE").read_text()
 
