@@ -3,9 +3,10 @@
 from typing import Final
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
+from gateway.rpc.health import HealthService
 from gateway.rpc.interceptor import Interceptor
 from gateway.rpc.pipeline import Pipeline
 from gateway.rpc.servicers import SERVICE_NAMES, Servicers
@@ -55,7 +56,7 @@ class RpcServer:
             interceptors=[Interceptor(pipeline)],
             options=(*OPTIONS, ("grpc.so_reuseport", int(is_port_shared))),
         )
-        self._health = health.aio.HealthServicer()
+        self._health = HealthService(("", *SERVICE_NAMES))
         servicers.register(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if has_reflection:
@@ -65,8 +66,7 @@ class RpcServer:
         self.port = self._server.add_insecure_port(address)
 
     async def start(self) -> None:
-        for service in ("", *SERVICE_NAMES):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        await self._health.start()
         await self._server.start()
 
     async def stop(self, grace_s: float = 1.0) -> None:

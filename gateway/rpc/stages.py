@@ -66,6 +66,12 @@ async def report_errors(shared: Shared, call: Call) -> AsyncIterator[None]:
         # The error's text and its traceback stay out of the log: they may quote the
         # request.
         frame = traceback.extract_tb(bug.__traceback__)[-1]
+        if isinstance(bug, NotImplementedError) and frame.filename.endswith("_pb2_grpc.py"):
+            # The generated base class of a servicer raises it for a method that the
+            # servicer leaves out.
+            message = "this method is not implemented: see the methods in the protos"
+            await call.carrier.fail(StatusError.of(grpc.StatusCode.UNIMPLEMENTED, message).status)
+            return
         log.error(
             "bug",
             method=call.method,

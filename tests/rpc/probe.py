@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2_grpc
 from grpc_status import rpc_status
 
 from gateway.core.callers import Caller
@@ -98,6 +99,8 @@ def unary_methods(methods: Methods) -> dict[str, Callable[..., Awaitable[StringV
         "GetBug": methods.get_bug,
         "GetTimeoutBug": methods.get_timeout_bug,
         "GetForever": methods.get_forever,
+        # A method that its servicer leaves out.
+        "GetUnimplemented": health_pb2_grpc.HealthServicer().List,
     }
 
 

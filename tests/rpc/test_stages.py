@@ -57,6 +57,17 @@ async def test_report_errors_neither_sends_nor_logs_the_text_of_a_bug(
     assert "canary" not in message + repr(logs)
 
 
+async def test_report_errors_tells_that_a_method_is_not_implemented(client: ProbeClient) -> None:
+    with capture_logs() as logs, pytest.raises(grpc.aio.AioRpcError) as refused:
+        await client.call("GetUnimplemented")
+
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert refused.value.details() == (
+        "this method is not implemented: see the methods in the protos"
+    )
+    assert not logs
+
+
 @pytest.mark.parametrize(
     "metadata",
     [(), (("authorization", "Bearer rgk_other"),)],
