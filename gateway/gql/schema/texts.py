@@ -24,18 +24,14 @@ from importlib.resources import files
 from typing import Final, TypeAlias
 
 from graphql import (
-    GraphQLArgument,
     GraphQLEnumType,
     GraphQLField,
-    GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
     get_named_type,
     is_introspection_type,
-    is_list_type,
-    is_non_null_type,
     is_specified_scalar_type,
 )
 
@@ -52,7 +48,6 @@ _SNAKE: Final = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 _CODE: Final = re.compile(r"`(\w+)`")
 # Words of a proto, and what GraphQL has instead.
 _WORDS: Final = (
-    (re.compile(r"All fields are output only\.\s*"), ""),
     (re.compile(r"\bFails with `?NOT_FOUND`? (?=if|when)"), "Null "),
     (re.compile(r"`?\bOUT_OF_RANGE\b`?"), "CURSOR_EXPIRED"),
     (re.compile(r"\bUnset\b"), "Null"),
@@ -62,10 +57,7 @@ _READ_VERB: Final = re.compile(r"^(?:BatchGet|Get|List|Watch)")
 _VERBS: Final = {"Mutation": ("",), "Subscription": ("Watch",)}
 
 # GraphQL name: name in the protos, where the rules above do not lead to it.
-_MESSAGES: Final[Mapping[str, str]] = {
-    "RecordedKindInput": "TrackKind",
-    "StreamMessage": "WatchRoomEventsResponse",
-}
+_MESSAGES: Final[Mapping[str, str]] = {"RecordedKindInput": "TrackKind"}
 _FIELDS: Final[Mapping[str, str]] = {
     "idempotencyKey": "request_id",
     "deletedRecordingId": "deleted_recording_sid",
@@ -75,21 +67,20 @@ _OTHER_METHODS: Final[Mapping[str, str]] = {
     "roomPresence": "GetRoomPresence",
 }
 _GRAPHQL_NAMES: Final[Mapping[str, str]] = {
-    **{message: type_ for type_, message in _MESSAGES.items()},
     **{proto: field for field, proto in _FIELDS.items()},
     **{method: field for field, method in _OTHER_METHODS.items()},
     "page_size": "first",
     "page_token": "after",
 }
 # The ending of a type's name, and the messages or enums that mean the same.
-_ENDINGS: Final[_Endings] = (("Input", ("{}Request", "{}")), ("Payload", ("{}Response",)))
+_ENDINGS: Final[_Endings] = (("Input", ("{}Request", "{}")),)
 # The same, for messages that have its fields but another meaning.
 _FIELD_ENDINGS: Final[_Endings] = (
     *_ENDINGS,
+    ("Payload", ("{}Response",)),
     ("Connection", ("List{}sResponse",)),
     ("Filter", ("List{}sRequest",)),
     ("Match", ("{}",)),
-    ("TwilioDetails", ("{}",)),
 )
 
 _SCHEMA: Final = (
@@ -102,7 +93,6 @@ _TYPES: Final = {
     "next page.",
     "Edge": "One `{}` of a page, with its cursor.",
     "PageInfo": "Where a page begins and ends, by the Relay specification.",
-    "Payload": "The result of a mutation: the new state, or the reasons why there is none.",
 }
 # Fields by the ending of their type's name.
 _TYPE_FIELDS: Final = {
@@ -122,9 +112,6 @@ _TYPE_FIELDS: Final = {
         "hasNextPage": "Whether there are objects after the page.",
         "hasPreviousPage": "Whether the page begins after a cursor. Pages go forward only.",
         "startCursor": "The cursor of the first object of the page. Null when the page is empty.",
-    },
-    "Payload": {
-        "errors": "Why the mutation did not succeed. Empty when it did.",
     },
     "": {
         "id": "The object's id in the whole schema, for `node` and for caches of clients.",
@@ -170,9 +157,7 @@ def describe(schema: GraphQLSchema, proto_texts: Mapping[str, str] = PROTO_TEXTS
                     value.description = value.description or texts.of_value(type_.name, name)
             case GraphQLInputObjectType():
                 for name, element in type_.fields.items():
-                    element.description = element.description or _in_words_of_input(
-                        texts.of_field(type_.name, name), element
-                    )
+                    element.description = element.description or texts.of_field(type_.name, name)
             case GraphQLObjectType() | GraphQLInterfaceType():
                 is_root = type_ in roots
                 for name, field in type_.fields.items():
@@ -204,21 +189,9 @@ def _describe_field(
     for argument_name, argument in field.args.items():
         if not argument.description:
             text = texts.of_argument(methods, name, argument_name)
-            argument.description = general.get(argument_name) or _in_words_of_input(text, argument)
-
-
-def _in_words_of_input(
-    text: str | None, element: GraphQLArgument | GraphQLInputField
-) -> str | None:
-    """Says "null" where a proto has an empty string or list, and names the `id` where
-    a proto takes a SID only."""
-    if text is None:
-        return text
-    if is_non_null_type(element.type):
-        takes_id = get_named_type(element.type).name == "ID"
-        return f"{text.removesuffix('.')}, or its `id`." if takes_id else text
-    or_empty = " or empty" if is_list_type(element.type) else ""
-    return text.replace("Empty", f"Null{or_empty}").replace("empty", f"null{or_empty}")
+            if text and argument_name == "ref" and get_named_type(argument.type).name == "ID":
+                text = f"{text.removesuffix('.')}, or its `id`."  # a proto takes the SID only
+            argument.description = general.get(argument_name) or text
 
 
 class _Texts:

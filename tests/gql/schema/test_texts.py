@@ -21,14 +21,14 @@ PROTO_TEXTS = {
     "RoomService": "Rooms.",
     "RoomService.ListRooms": "Rooms, newest first.",
     "RoomService.ListRoomEvents": "Events of one room.",
-    "ListRoomEventsRequest.types": "Every type when empty.",
+    "ListRoomEventsRequest.types": "Every type when unset.",
     "RoomService.CompleteRoom": "Ends the room.",
     "CompleteRoomRequest.room": "A SID.",
     "RoomEvent.late": "Whether it was late.",
     "RoomService.GetRoom": "Returns a room. Fails with NOT_FOUND if there is none.",
     "GetRoomRequest.room": "The room.",
-    "ListRoomsRequest.statuses": "Every status when empty.",
-    "ListRoomsRequest.unique_name": "Empty: every name.",
+    "ListRoomsRequest.statuses": "Every status when unset.",
+    "ListRoomsRequest.unique_name": "Unset: every name.",
 }
 
 SDL = """
@@ -77,7 +77,7 @@ def schema() -> GraphQLSchema:
         ("CreateRoomInput", "Settings of a room."),
         ("CreateRoomInput.idempotencyKey", "Up to 128 characters."),
         ("RoomFilter.createdAfter", "Includes its moment."),
-        ("RoomFilter.statuses", "Every status when null or empty."),
+        ("RoomFilter.statuses", "Every status when null."),
         ("RoomFilter.uniqueName", "Null: every name."),
         ("Query.room", "Returns a room. Null if there is none."),
         ("Query.rooms", "Rooms, newest first."),
