@@ -40,13 +40,23 @@ _MAX_COERCION_ERRORS = 10
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """The parameters of a request. `query` is empty if `document_id` is set instead."""
+    """The parameters of a request.
+
+    `query` is empty if `document_id`, or `digest` alone, names the document.
+    """
 
     query: str
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     document_id: str | None = None
     """The identifier of a trusted document."""
+    digest: str | None = None
+    """The SHA-256 digest of the document in hex, from `extensions.persistedQuery`."""
+
+    @property
+    def is_by_digest(self) -> bool:
+        """Whether the request names its document instead of sending it."""
+        return not self.query
 
 
 class Operation:
@@ -183,11 +193,13 @@ class GraphQLEngine:
         Raises RequestError for an invalid document, operation name or variables, and
         for an operation that costs too much.
         """
-        if request.document_id is not None:
-            try:
+        try:
+            if request.document_id is not None:
                 request = replace(request, query=self._trusted.text(request.document_id))
-            except InvalidArgument as error:
-                raise RequestError.wrap(error) from None
+            elif request.digest is not None and not request.query:
+                request = replace(request, query=self._trusted.persisted(request.digest))
+        except InvalidArgument as error:
+            raise RequestError.wrap(error) from None
         executor = OperationExecutor.build(
             self._schema,
             self._documents.document(request.query),

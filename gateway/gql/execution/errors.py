@@ -7,7 +7,7 @@ traceId, and Twilio's error.
 import re
 import traceback
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from graphql import GraphQLError
@@ -78,6 +78,32 @@ _ADVICE = (
         "send a value",
     ),
 )
+
+
+class PersistedQueryError(InvalidArgument):
+    """An error of Apollo's protocol for persisted queries.
+
+    Clients look for either the code or the message, so both are those of the protocol,
+    and the client library does what is needed: it sends the document.
+    https://www.apollographql.com/docs/apollo-server/performance/apq
+    """
+
+    graphql_code: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__name__)
+
+
+class PersistedQueryNotFound(PersistedQueryError):
+    """The digest is unknown: the client sends it again, with the document."""
+
+    graphql_code = "PERSISTED_QUERY_NOT_FOUND"
+
+
+class PersistedQueryNotSupported(PersistedQueryError):
+    """No digest is known: the client sends documents from now on."""
+
+    graphql_code = "PERSISTED_QUERY_NOT_SUPPORTED"
 
 
 class RequestError(Exception):
@@ -155,8 +181,9 @@ def format_error(error: GraphQLError, trace_id: str) -> dict[str, Any]:
 
 
 def _extensions(error: GatewayError, trace_id: str) -> dict[str, Any]:
+    own_code = error.graphql_code if isinstance(error, PersistedQueryError) else None
     extensions: dict[str, Any] = {
-        "code": GRAPHQL_CODE[error.code],
+        "code": own_code or GRAPHQL_CODE[error.code],
         "reason": error.reason,
         "retryable": error.is_retryable,
     }

@@ -11,7 +11,11 @@ from typing import Self
 
 from gateway.core.errors import FailedPrecondition, InvalidArgument
 from gateway.gql.execution.documents import Documents
-from gateway.gql.execution.errors import RequestError
+from gateway.gql.execution.errors import (
+    PersistedQueryNotFound,
+    PersistedQueryNotSupported,
+    RequestError,
+)
 
 ID_PREFIX = "sha256:"
 
@@ -73,3 +77,17 @@ class TrustedDocuments:
             raise InvalidArgument(
                 "documentId names no trusted document: send the document itself as query"
             ) from None
+
+    def persisted(self, digest: str) -> str:
+        """The document with this SHA-256 digest, for clients of Apollo's protocol.
+
+        Raises PersistedQueryNotFound for an unknown digest. Raises
+        PersistedQueryNotSupported if no document is trusted: a client then stops
+        sending digests.
+        """
+        if not self._texts:
+            raise PersistedQueryNotSupported
+        try:
+            return self._texts[ID_PREFIX + digest]
+        except KeyError:
+            raise PersistedQueryNotFound from None

@@ -3,6 +3,7 @@
 https://graphql.github.io/graphql-over-http/draft/
 """
 
+import hashlib
 import math
 import re
 import secrets
@@ -15,12 +16,12 @@ import msgspec
 from gateway.core.errors import InvalidArgument
 from gateway.gql.execution.document_limits import VARIABLES_BYTES
 from gateway.gql.execution.engine import GraphQLRequest
-from gateway.gql.execution.trusted_documents import ID_PREFIX
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 # Plain HTTP has no standard for this. It works as `Connect-Timeout-Ms` does.
 # https://connectrpc.com/docs/protocol
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _MILLISECONDS = re.compile(r"[0-9]{1,10}")
 
 
@@ -106,7 +107,8 @@ def parse_parameters(parameters: Mapping[str, Any]) -> GraphQLRequest:
     if not isinstance(parameters.get("extensions"), dict | None):
         raise InvalidArgument("extensions must be an object, or left out")
     document_id = _document_id(parameters)
-    if document_id is not None:
+    digest = _persisted_digest(parameters)
+    if document_id is not None or (digest is not None and not query):
         query = ""
     elif not isinstance(query, str) or not query.strip():
         raise InvalidArgument("query is missing: send a GraphQL document as a string")
@@ -116,25 +118,42 @@ def parse_parameters(parameters: Mapping[str, Any]) -> GraphQLRequest:
         raise InvalidArgument("variables must be an object, or left out")
     if variables and len(msgspec.json.encode(variables)) > VARIABLES_BYTES:
         raise InvalidArgument(f"variables must have at most {VARIABLES_BYTES} bytes of JSON")
-    return GraphQLRequest(query, variables, name, document_id)
+    if digest is not None and query and hashlib.sha256(query.encode()).hexdigest() != digest:
+        raise InvalidArgument(
+            "extensions.persistedQuery.sha256Hash is not the SHA-256 digest of query: "
+            "hash the text that you send"
+        )
+    return GraphQLRequest(query, variables, name, document_id, digest)
 
 
 def _document_id(parameters: Mapping[str, Any]) -> str | None:
-    """The identifier of a trusted document.
+    """The identifier of a trusted document, as in the draft of GraphQL over HTTP."""
+    document_id = parameters.get("documentId")
+    if document_id is None:
+        return None
+    if not isinstance(document_id, str) or parameters.get("query") is not None:
+        raise InvalidArgument("documentId must be a string without query: send one of the two")
+    return document_id
 
-    It is in `documentId`, as the draft of GraphQL over HTTP has it, or in `extensions`,
-    as Apollo's clients send it. Those add the document if the server does not know it.
+
+def _persisted_digest(parameters: Mapping[str, Any]) -> str | None:
+    """The digest of a document in Apollo's protocol for persisted queries.
+
+    A client sends the digest alone at first. If the server does not know it, the client
+    sends it again with the document.
+    https://www.apollographql.com/docs/apollo-server/performance/apq
     """
-    document_id, query = parameters.get("documentId"), parameters.get("query")
-    if document_id is not None:
-        if not isinstance(document_id, str) or query is not None:
-            raise InvalidArgument("documentId must be a string without query: send one of the two")
-        return document_id
-    persisted = (
-        (parameters.get("extensions") or {}).get("persistedQuery") if query is None else None
-    )
-    digest = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
-    return f"{ID_PREFIX}{digest.lower()}" if isinstance(digest, str) else None
+    persisted = (parameters.get("extensions") or {}).get("persistedQuery")
+    if persisted is None or parameters.get("documentId") is not None:
+        return None
+    if not isinstance(persisted, dict) or persisted.get("version") != 1:
+        raise InvalidArgument(
+            "extensions.persistedQuery must be an object with version 1 and sha256Hash"
+        )
+    digest = persisted.get("sha256Hash")
+    if not isinstance(digest, str) or _SHA256.fullmatch(digest) is None:
+        raise InvalidArgument("extensions.persistedQuery.sha256Hash must have 64 hex digits")
+    return digest.lower()
 
 
 def _parse_json(text: bytes, what: str) -> Any:

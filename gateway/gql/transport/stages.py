@@ -315,7 +315,7 @@ async def send_result(shared: Shared, exchange: Exchange) -> web.Response:
     result = await exchange.operation.result()
     if (
         exchange.request.method == hdrs.METH_GET
-        and exchange.graphql_request.document_id is not None
+        and exchange.graphql_request.is_by_digest
         and result.data is not None
     ):
         return _respond_cacheable(exchange, result, result.data)

@@ -16,7 +16,7 @@ from gateway.core.sids import RoomSid
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.service.call_context import limit_max_age
 from tests.gql.conftest import GraphQLServer, run_server
-from tests.gql.fakes import Rooms
+from tests.gql.fakes import TIMEOUT_S, Rooms
 
 ROOM = "query Room($ref: RoomRef!) { room(ref: $ref) { sid uniqueName } }\n"
 CREATE = "mutation { createRoom(input: {}) { room { sid } } }"
@@ -24,6 +24,12 @@ CREATE = "mutation { createRoom(input: {}) { room { sid } } }"
 
 def id_of(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def persisted(text: str) -> dict[str, Any]:
+    """The extensions that Apollo's clients send for a document."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {"persistedQuery": {"version": 1, "sha256Hash": digest}}
 
 
 @pytest.fixture
@@ -179,12 +185,65 @@ async def test_an_invalid_id_is_rejected(
     assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
+@pytest.mark.parametrize(
+    ("is_trusting", "code", "message"),
+    [
+        (True, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound"),
+        (False, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported"),
+    ],
+)
+async def test_an_unknown_digest_gets_the_error_for_which_clients_send_the_document(
+    folder: Path, is_trusting: bool, code: str, message: str
+) -> None:
+    """urql looks for the message, and Apollo Client for the code."""
+    trusted = TrustedDocuments.from_folder(folder) if is_trusting else TrustedDocuments()
+    body = {"extensions": persisted("{ __typename }"), "variables": {}}
+    async with run_server(trusted=trusted) as server:
+        for by_get in (False, True):
+            if by_get:
+                params = {"extensions": json.dumps(body["extensions"]), "query": ""}
+                request = server.client.get(server.url, params=params, headers=server.auth)
+            else:
+                request = server.client.post(server.url, json=body, headers=server.auth)
+            async with request as response:
+                assert response.status == 200, "the client reads the response as JSON"
+                [error] = (await response.json())["errors"]
+            assert (error["message"], error["extensions"]["code"]) == (message, code)
+        async with server.socket() as socket:
+            await socket.send_json({"type": "subscribe", "id": "1", "payload": body})
+            [error] = (await socket.receive_json(timeout=TIMEOUT_S))["payload"]
+            assert error["extensions"]["code"] == code
+
+
+@pytest.mark.parametrize(
+    "persisted_query",
+    [
+        {"version": 2, "sha256Hash": "0" * 64},
+        {"sha256Hash": "0" * 64},
+        {"version": 1},
+        {"version": 1, "sha256Hash": 1},
+        {"version": 1, "sha256Hash": "0" * 63},
+        {"version": 1, "sha256Hash": "0" * 64},  # of another document
+        "x",
+    ],
+    ids=str,
+)
+async def test_a_wrong_persisted_query_is_rejected(
+    trusting: GraphQLServer, persisted_query: object
+) -> None:
+    body = {"query": "{ __typename }", "extensions": {"persistedQuery": persisted_query}}
+    async with trusting.client.post(trusting.url, json=body, headers=trusting.auth) as response:
+        [error] = (await response.json())["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert "persistedQuery" in error["message"]
+
+
 async def test_a_document_that_is_sent_with_its_hash_is_run(
     trusting: GraphQLServer,
 ) -> None:
     body = {
         "query": "{ __typename }",
-        "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}},
+        "extensions": persisted("{ __typename }"),
     }
     async with trusting.client.post(trusting.url, json=body, headers=trusting.auth) as response:
         assert (await response.json())["data"] == {"__typename": "Query"}
