@@ -86,8 +86,9 @@ class Presence:
         # The next event may happen at any moment.
         limit_max_age(0)
         live = {sid for sid, status in rooms if not status.is_final}
-        states = await self._states(live)
+        # Before the read: events that arrive meanwhile may show, and may come again.
         cursor = self._cursor_codec.log_cursor(self._tail.position)
+        states = await self._states(live)
         presences: list[RoomPresence | None] = []
         for sid, _ in rooms:
             # Nobody is in a room that has ended.

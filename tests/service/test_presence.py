@@ -297,24 +297,51 @@ async def test_random_histories_on_two_replicas_agree_with_a_fold_of_the_log(sit
             assert await present(account, room) == [expected]
 
 
+class SlowRead:
+    """Redis answers, and presence gets the answer only when the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_read, self.go = asyncio.Event(), asyncio.Event()
+        read = PresenceStore.read
+
+        async def slow(store: PresenceStore, sids: list[RoomSid]) -> object:
+            found = await read(store, sids)
+            self.is_read.set()
+            await self.go.wait()
+            return found
+
+        monkeypatch.setattr(PresenceStore, "read", slow)
+
+
 async def test_events_that_arrive_during_a_read_are_not_lost(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = await site.replica()
     await site.append(created(), joined(1))
-    read, is_read, go = PresenceStore.read, asyncio.Event(), asyncio.Event()
-
-    async def slow(store: PresenceStore, sids: list[RoomSid]) -> object:
-        found = await read(store, sids)
-        is_read.set()
-        await go.wait()
-        return found
-
-    monkeypatch.setattr(PresenceStore, "read", slow)
+    slow = SlowRead(monkeypatch)
     async with asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(present(account))
-        await in_time(is_read.wait())
+        await in_time(slow.is_read.wait())
         await site.append(joined(2))
-        go.set()
+        slow.go.set()
     assert reading.result() == [[pa(1), pa(2)]]
     assert await present(account) == [[pa(1), pa(2)]]
+
+
+async def test_a_stream_after_the_cursor_misses_no_event_of_a_remembered_room(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await site.replica()
+    *_, last = await site.append(created(1), created(2), joined(1, 1))
+    assert await present(account, 1) == [[pa(1)]]
+    slow = SlowRead(monkeypatch)
+    async with asyncio.TaskGroup() as tasks:
+        live = [(sid(room), RoomStatus.IN_PROGRESS) for room in (1, 2)]
+        reading = tasks.create_task(account.presence.of_rooms(ADMIN, live))
+        await in_time(slow.is_read.wait())
+        await site.append(joined(2, 1))
+        slow.go.set()
+    found, _ = reading.result()
+    assert found is not None
+    is_shown = len(found.participants) == 2
+    assert is_shown or found.cursor == cursor_of(site, last.position)
