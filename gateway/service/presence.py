@@ -9,6 +9,7 @@ from typing import Final
 from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec
 from gateway.core.errors import GatewayError, NotFound
+from gateway.core.events import end_of
 from gateway.core.room_state.history import beginning_n
 from gateway.core.room_state.presence import PresenceState, RoomPresence
 from gateway.core.rooms import AccountSid, RoomRef, RoomSid, RoomStatus
@@ -165,7 +166,9 @@ def fold(
             for entry in readable(entries)
             if entry.position.epoch == epoch.id
         )
+    is_whole = is_whole and len(readable(entries)) == len(entries)
     for entry in readable(entries):
-        state = state.after(entry.event)
-    is_readable = len(readable(entries)) == len(entries)
-    return replace(state, has_beginning=is_whole and is_readable)
+        # Of a room whose story is not whole, only the end tells something.
+        if is_whole or end_of(entry.event) is not None:
+            state = state.after(entry.event)
+    return replace(state, has_beginning=is_whole)

@@ -155,6 +155,12 @@ async def test_rooms_of_which_the_log_lacks_a_part_are_unknown(
     assert await present(account, 3) == [[pa(1)]]
 
 
+async def test_nobody_is_in_a_room_whose_end_is_all_that_the_log_has(site: Site) -> None:
+    account = await site.replica()
+    await site.append(joined(1, 1), event(ENDED, sid(1)))
+    assert await present(account, 1) == [[]]
+
+
 async def test_a_story_that_is_too_long_is_unknown_until_there_is_a_snapshot(
     site: Site, connections: Connections
 ) -> None:
