@@ -80,6 +80,13 @@ def test_log_events_exist() -> None:
     assert not [event for event in events if f'"{event}"' not in code]
 
 
+def test_each_decision_has_its_own_number() -> None:
+    pages = [Page(path) for path in sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))]
+    numbers = [int(page.path.name[:4]) for page in pages]
+    assert len(set(numbers)) == len(numbers)
+    assert [page.text.split(".")[0] for page in pages] == [f"# {number}" for number in numbers]
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
 
