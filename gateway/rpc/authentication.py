@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from gateway.core.callers import Caller
-from gateway.core.errors import Unauthenticated
 from gateway.core.rooms import AccountSid
 from gateway.service import call_context
 from gateway.service.accounts import Account
 from gateway.service.callers.authenticator import Authenticator
+from gateway.service.callers.credentials import Credentials
 
 
 async def authenticate(
@@ -16,17 +16,11 @@ async def authenticate(
     """Returns the caller behind the metadata.
 
     Raises Unauthenticated, and UpstreamUnavailable while the keys of a token's issuer
-    cannot be read. A credential that is sent twice is rejected: a proxy in between may
-    have checked the other one.
+    cannot be read.
     """
-    credentials: dict[str, str] = {}
-    for key, value in metadata:
-        if key in ("authorization", "x-api-key") and isinstance(value, str):
-            if key in credentials:
-                raise Unauthenticated(f"{key} is sent twice: send it once")
-            credentials[key] = value
+    credentials = Credentials.of_headers(metadata)
     return await authenticator.caller(
-        authorization=credentials.get("authorization"), api_key=credentials.get("x-api-key")
+        authorization=credentials.authorization, api_key=credentials.api_key
     )
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from gateway.core.errors import GatewayError, InvalidArgument, PermissionDenied
 from gateway.core.rooms import AccountSid
+from gateway.http.headers import only_value
 from gateway.service.accounts import Account
 from gateway.service.log.ingest import FORGED
 from gateway.web.errors import error_response
@@ -27,8 +28,8 @@ class Callbacks:
 
         - 204: the event is in the log, was there before, or is of a type that is not
           logged; or the callback is too old, and its room will be checked instead.
-        - 400: the request is not a form, or the signature is valid and the callback
-          cannot be read.
+        - 400: the request is not a form, it has two signatures, or the signature is
+          valid and the callback cannot be read.
         - 403: the signature is wrong, or the account is unknown.
         - 503: the log cannot be written.
         """
@@ -37,7 +38,8 @@ class Callbacks:
             # has them in its form.
             query = request.raw_path.partition("?")[2]
             fields = _parse(query if request.method == "GET" else await _form(request))
-            is_form, signature = request.method != "GET", request.headers.get("X-Twilio-Signature")
+            is_form = request.method != "GET"
+            signature = only_value(request.headers, "X-Twilio-Signature")
             # The signature covers this field too. It selects the token to verify with.
             account = self._accounts.get(AccountSid(dict(fields).get("AccountSid", "")))
             if account is None:

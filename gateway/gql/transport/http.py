@@ -31,6 +31,7 @@ from gateway.gql.transport.stages import (
     check_origin,
     identify_caller,
     json_response,
+    read_credentials,
     read_request,
     send_result,
     serve_websocket,
@@ -59,9 +60,13 @@ STAGES: Final = (
     # A page of an allowed origin may read the error.
     Stage(check_not_stopping, after=(check_origin,)),
     Stage(set_deadline),
-    Stage(serve_websocket, after=(check_origin, check_not_stopping, set_deadline)),
+    Stage(read_credentials),
+    Stage(
+        serve_websocket,
+        after=(check_origin, check_not_stopping, set_deadline, read_credentials),
+    ),
     # Authentication may wait for the keys of an identity provider.
-    Stage(identify_caller, after=(set_deadline,)),
+    Stage(identify_caller, after=(set_deadline, read_credentials)),
     Stage(check_media_type, after=(identify_caller,)),
     # Only an identified caller may send a body.
     Stage(read_request, after=(identify_caller,)),

@@ -39,8 +39,8 @@ from gateway.gql.transport.requests import (
     parse_url_parameters,
 )
 from gateway.gql.transport.sse import EventStream
-from gateway.gql.transport.transport_ws import Credentials
 from gateway.gql.transport.websocket import Socket
+from gateway.http.headers import only_value
 from gateway.http.origins import Cors, Origins
 from gateway.service import call_context
 from gateway.service.accounts import Account
@@ -48,6 +48,7 @@ from gateway.service.call_context import MaxAge
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.charge import Charge, limit_headers
 from gateway.service.callers.connection_limit import ConnectionLimit
+from gateway.service.callers.credentials import Credentials
 from gateway.service.callers.points import CallerLimiter
 from gateway.service.callers.revalidation import revalidated
 from gateway.service.flights.deadlines import until
@@ -127,6 +128,7 @@ class Exchange:
     """How long the client waits."""
     deadline: float = field(init=False)
     """When the client stops waiting, by `time.monotonic`."""
+    credentials: Credentials = field(init=False)
     context: Context = field(init=False)
     max_age: MaxAge = field(init=False, default_factory=MaxAge)
     graphql_request: GraphQLRequest = field(init=False)
@@ -145,7 +147,12 @@ class Exchange:
 async def check_origin(shared: Shared, exchange: Exchange) -> None:
     """A foreign web page must not use the credentials of its visitor."""
     headers = exchange.request.headers
-    if not shared.origins.allow(headers.get(hdrs.ORIGIN), headers.get(hdrs.HOST)):
+    try:
+        origin = only_value(headers, hdrs.ORIGIN)
+    except InvalidArgument as twice:
+        exchange.cors = {"Vary": "Origin"}
+        raise HttpError(400, twice) from None
+    if not shared.origins.allow(origin, headers.get(hdrs.HOST)):
         exchange.cors = {"Vary": "Origin"}
         error = PermissionDenied("this origin is not allowed: ask the operator to allow it")
         raise HttpError(403, error)
@@ -178,6 +185,19 @@ async def set_deadline(shared: Shared, exchange: Exchange) -> None:
     exchange.deadline = time.monotonic() + timeout_s
 
 
+async def read_credentials(shared: Shared, exchange: Exchange) -> None:
+    """Reads the credentials in the headers. A credential must not be sent twice."""
+    try:
+        exchange.credentials = Credentials.of_headers(exchange.request.headers.items())
+    except Unauthenticated as error:
+        raise _rejected(error) from None
+
+
+def _rejected(error: GatewayError) -> HttpError:
+    challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
+    return HttpError(HTTP_STATUS[error.code], error, challenge)
+
+
 async def serve_websocket(shared: Shared, exchange: Exchange) -> web.StreamResponse | None:
     """A WebSocket authenticates with its first message."""
     if not exchange.is_upgrade:
@@ -196,6 +216,7 @@ async def serve_websocket(shared: Shared, exchange: Exchange) -> web.StreamRespo
         shared.sockets,
         shared.timings,
         exchange.timeout_s,
+        exchange.credentials,
     )
     shared.streams.add(socket)
     try:
@@ -206,16 +227,13 @@ async def serve_websocket(shared: Shared, exchange: Exchange) -> web.StreamRespo
 
 async def identify_caller(shared: Shared, exchange: Exchange) -> None:
     """Checks the credentials in the headers."""
-    headers = exchange.request.headers
-    credentials = Credentials(headers.get(hdrs.AUTHORIZATION), headers.get("X-API-Key"))
     try:
         with until(exchange.deadline):
             exchange.context = await shared.authenticate(
-                credentials, exchange.trace_id, _last_event_id(exchange.request)
+                exchange.credentials, exchange.trace_id, _last_event_id(exchange.request)
             )
     except GatewayError as error:
-        challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
-        raise HttpError(HTTP_STATUS[error.code], error, challenge) from None
+        raise _rejected(error) from None
     call_context.enter(exchange.context.call_context(exchange.max_age))
 
 

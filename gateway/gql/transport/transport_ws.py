@@ -5,6 +5,7 @@ that the session returns.
 https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
@@ -14,6 +15,7 @@ import msgspec
 
 from gateway.core.errors import GatewayError, Throttled, Unauthenticated, UpstreamUnavailable
 from gateway.core.limits.rate_limit import Rate, check_rate
+from gateway.service.callers.credentials import Credentials, is_credential
 
 PROTOCOL = "graphql-transport-ws"
 MAX_OPERATIONS = 50
@@ -37,18 +39,8 @@ class CloseCode(IntEnum):
     TOO_MANY_REQUESTS = 4429
 
 
-class Credentials(msgspec.Struct, frozen=True, rename="camel"):
-    """The payload of `connection_init`, or the same values from HTTP headers."""
-
-    authorization: str | None = None
-    api_key: str | None = None
-
-    def __repr__(self) -> str:
-        return "Credentials(…)"  # secrets must not get into logs
-
-
 class ConnectionInit(msgspec.Struct, frozen=True, tag_field="type", tag="connection_init"):
-    payload: Credentials | None = None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
@@ -180,7 +172,7 @@ class Session:
                     CloseCode.BAD_REQUEST, f"Frame is not a message of {PROTOCOL} as JSON text"
                 )
             case ConnectionInit():
-                return self._init(message.payload or Credentials())
+                return self._init(message.payload)
             case Ping():
                 return [Send(b'{"type":"pong"}')]
             case Pong():
@@ -193,12 +185,21 @@ class Session:
                 self._operations.discard(message.id)
                 return [CancelOperation(message.id)]
 
-    def _init(self, payload: Credentials) -> list[Action]:
+    def _init(self, payload: msgspec.Raw) -> list[Action]:
+        entries = _credential_entries(payload)
+        if entries is None:
+            return self._close(
+                CloseCode.BAD_REQUEST,
+                "Payload of connection_init is not an object with credentials as strings",
+            )
         if self._state is not _State.NEW:
             return self._close(CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
+        try:
+            credentials = Credentials.of_init(entries)
+        except Unauthenticated as error:
+            return self.reject(error)
         self._state = _State.AUTHENTICATING
-        has_credentials = payload.authorization is not None or payload.api_key is not None
-        return [Authenticate(payload if has_credentials else self._headers)]
+        return [Authenticate(credentials or self._headers)]
 
     def _subscribe(self, message: Subscribe) -> list[Action]:
         if not self.is_acknowledged:
@@ -276,6 +277,23 @@ def next_prefix(id_: str) -> bytes:
 
 def error_message(id_: str, errors: Sequence[dict[str, Any]]) -> bytes:
     return _ENCODER.encode({"type": "error", "id": id_, "payload": errors})
+
+
+def _credential_entries(payload: msgspec.Raw) -> list[tuple[str, str]] | None:
+    """Returns the credentials of a payload; None for one that is not valid.
+
+    JSON may have a name twice: the standard library's parser tells both.
+    """
+    try:
+        entries = json.loads(bytes(payload), object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
+        return None
+    if entries is None:
+        return []
+    if not isinstance(entries, tuple):
+        return None
+    given = [(name, value) for name, value in entries if is_credential(name) and value is not None]
+    return given if all(isinstance(value, str) for _, value in given) else None
 
 
 def _decode(text: str | None) -> Message | None:

@@ -24,7 +24,6 @@ from gateway.gql.transport.transport_ws import (
     CancelOperation,
     Close,
     CloseCode,
-    Credentials,
     RejectOperation,
     Send,
     Session,
@@ -36,6 +35,7 @@ from gateway.http.tcp_connection import CHUNK_BYTES, TcpConnection
 from gateway.service import call_context
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.connection_limit import ConnectionLimit
+from gateway.service.callers.credentials import Credentials
 from gateway.service.callers.revalidation import revalidated
 from gateway.service.streams.encoded import EncodedMessage
 from gateway.service.streams.feed import WriteNow
@@ -50,7 +50,8 @@ Identify = Callable[[Credentials, str], Awaitable[Context]]
 class Socket:
     """One connection. Each operation on it runs in a task of its own.
 
-    `timeout_s` is the caller's own limit for each operation.
+    `timeout_s` is the caller's own limit for each operation, and `credentials` are
+    those of the request's headers.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Socket:
         connection_limit: ConnectionLimit,
         timings: Timings,
         timeout_s: float,
+        credentials: Credentials,
     ) -> None:
         self._request = request
         self._connection = TcpConnection(request)
@@ -80,11 +82,8 @@ class Socket:
             writer_limit=0,  # wait whenever the transport is full, not only every 256 kB
         )
         self._loop = asyncio.get_running_loop()
-        headers = Credentials(
-            request.headers.get("Authorization"), request.headers.get("X-API-Key")
-        )
-        self._session = Session(self._loop.time(), headers, timings.init_timeout_s)
-        self._credentials = headers
+        self._session = Session(self._loop.time(), credentials, timings.init_timeout_s)
+        self._credentials = credentials
         self._caller: Caller | None = None
         self._open = ExitStack()
         self._running: dict[str, asyncio.Task[None]] = {}

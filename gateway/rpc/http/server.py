@@ -9,7 +9,8 @@ from aiohttp import hdrs, web
 from google.rpc import status_pb2
 from multidict import CIMultiDict
 
-from gateway.core.errors import PermissionDenied, UpstreamUnavailable
+from gateway.core.errors import InvalidArgument, PermissionDenied, UpstreamUnavailable
+from gateway.http.headers import only_value
 from gateway.http.origins import Cors, Origins
 from gateway.rpc.calls import Call, CallKind, Disconnected
 from gateway.rpc.errors import StatusError, error_to_pb
@@ -102,7 +103,11 @@ class RpcHttp:
 
     def _check_origin(self, request: web.Request) -> None:
         """A foreign web page must not use the credentials of its visitor."""
-        origin, host = request.headers.get(hdrs.ORIGIN), request.headers.get(hdrs.HOST)
+        try:
+            origin = only_value(request.headers, hdrs.ORIGIN)
+        except InvalidArgument as twice:
+            raise HttpRefusal(400, error_to_pb(twice)) from None
+        host = request.headers.get(hdrs.HOST)
         if not self._origins.allow(origin, host):
             error = PermissionDenied("this origin is not allowed: ask the operator to allow it")
             raise HttpRefusal(403, error_to_pb(error))

@@ -22,7 +22,6 @@ from gateway.gql.transport.transport_ws import (
     CancelOperation,
     Close,
     CloseCode,
-    Credentials,
     RejectOperation,
     Send,
     Session,
@@ -30,6 +29,7 @@ from gateway.gql.transport.transport_ws import (
     error_message,
     next_prefix,
 )
+from gateway.service.callers.credentials import Credentials
 
 HEADERS = Credentials(authorization="Bearer from-header")
 NOW = 1_000.0
@@ -82,7 +82,12 @@ def test_open_with_another_subprotocol_closes_with_4406(subprotocol: str | None)
         (',"payload":{}', HEADERS),
         (',"payload":{"locale":"de"}', HEADERS),
         (',"payload":{"apiKey":"k"}', Credentials(api_key="k")),
+        (',"payload":{"apiKey":null}', HEADERS),
+        (',"payload":{"X-API-KEY":"k"}', Credentials(api_key="k")),
         (',"payload":{"authorization":"Bearer t"}', Credentials(authorization="Bearer t")),
+        (',"payload":{"Authorization":"Bearer t"}', Credentials(authorization="Bearer t")),
+        (',"payload":{"AUTHORIZATION":"Bearer t"}', Credentials(authorization="Bearer t")),
+        (',"payload":{"data":{"apiKey":1}}', HEADERS),
     ],
 )
 def test_connection_init_is_authenticated_with_its_payload_or_the_headers(
@@ -90,6 +95,19 @@ def test_connection_init_is_authenticated_with_its_payload_or_the_headers(
 ) -> None:
     actions = new_session().receive(f'{{"type":"connection_init"{payload}}}', NOW)
     assert actions == [Authenticate(credentials)]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"Authorization":"Bearer t","authorization":"Bearer t"}',
+        '{"apiKey":"k","apiKey":"k"}',
+        '{"apiKey":"k","X-API-Key":"k"}',
+    ],
+)
+def test_connection_init_with_a_credential_twice_closes_with_4401(payload: str) -> None:
+    actions = new_session().receive(f'{{"type":"connection_init","payload":{payload}}}', NOW)
+    assert close_code(actions) == 4401
 
 
 def test_acknowledge_sends_connection_ack() -> None:
@@ -141,6 +159,7 @@ def test_time_out_closes_with_4408() -> None:
         '{"type":1}',
         '{"type":"connection_init","payload":1}',
         '{"type":"connection_init","payload":{"apiKey":1}}',
+        '{"type":"connection_init","payload":[["apiKey","k"]]}',
         '{"type":"subscribe","id":"1"}',
         '{"type":"subscribe","id":"","payload":{}}',
         '{"type":"subscribe","id":1,"payload":{}}',
