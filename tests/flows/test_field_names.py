@@ -48,14 +48,18 @@ def trees(*folders: str) -> Iterator[ast.Module]:
 
 
 def messages(*folders: str) -> Iterator[str]:
-    """Yields every text of more than one word that is not a docstring."""
+    """Yields every text of more than one word that a caller may read."""
     for tree in trees(*folders):
-        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for_developers = {
+            id(node.value if isinstance(node, ast.Expr) else node.msg)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr | ast.Assert)
+        }
         for node in ast.walk(tree):
             if (
                 isinstance(node, ast.Constant)
                 and isinstance(node.value, str)
-                and id(node) not in docstrings
+                and id(node) not in for_developers
                 and " " in node.value.strip()
             ):
                 yield node.value

@@ -132,11 +132,12 @@ def test_empty_page_may_have_a_next_page() -> None:
 def test_only_operators_see_the_address_of_callbacks(
     caller: Caller, scopes: set[Scope], expected: str
 ) -> None:
-    call_context.enter(CallContext(replace(caller, scopes=frozenset(scopes))))
     page = Page((("a", ROOM),), "a", has_next_page=False)
+    found, several = ReadResult(ROOM, FRESHNESS, None), ReadResult(page, FRESHNESS, None)
 
-    one = resource_response(room_service_pb2.GetRoomResponse, ReadResult(ROOM, FRESHNESS, None))
-    listed = page_response(room_service_pb2.ListRoomsResponse, ReadResult(page, FRESHNESS, None))
+    with call_context.entered(CallContext(replace(caller, scopes=frozenset(scopes)))):
+        one = resource_response(room_service_pb2.GetRoomResponse, found)
+        listed = page_response(room_service_pb2.ListRoomsResponse, several)
 
     for room in (one.room, *listed.rooms):
         assert room.twilio.status_callback == expected
