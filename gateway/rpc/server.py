@@ -1,4 +1,4 @@
-"""The gRPC server: its options, its services, its start and its stop."""
+"""The gRPC server: its services, its start and its stop."""
 
 from typing import Final
 
@@ -6,33 +6,13 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
+from gateway.rpc.channel_options import ConnectionTimings, channel_options
 from gateway.rpc.health import HealthService
 from gateway.rpc.interceptor import Interceptor
 from gateway.rpc.pipeline import Pipeline
 from gateway.rpc.servicers import SERVICE_NAMES, Servicers
 
 REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
-
-# https://grpc.github.io/grpc/core/group__grpc__arg__keys.html
-OPTIONS: Final[tuple[tuple[str, int], ...]] = (
-    ("grpc.max_receive_message_length", 64 * 1024),
-    # gRPC rejects metadata between a soft and a hard limit at random. Equal values make
-    # one limit.
-    ("grpc.max_metadata_size", 8 * 1024),
-    ("grpc.absolute_max_metadata_size", 8 * 1024),
-    ("grpc.max_concurrent_streams", 100),
-    # A half-open connection is closed after 30 s.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    # Clients may ping every 10 s, as grpc-go does at most. The third ping that comes
-    # too early closes the connection.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ("grpc.http2.max_ping_strikes", 2),
-    # Connections are renewed from time to time, so that clients find new replicas.
-    ("grpc.max_connection_age_ms", 30 * 60 * 1000),
-    ("grpc.max_connection_age_grace_ms", 30 * 1000),
-)
 
 
 class RpcServer:
@@ -51,10 +31,11 @@ class RpcServer:
         *,
         has_reflection: bool = True,
         is_port_shared: bool = False,
+        timings: ConnectionTimings = ConnectionTimings(),
     ) -> None:
         self._server = grpc.aio.server(
             interceptors=[Interceptor(pipeline)],
-            options=(*OPTIONS, ("grpc.so_reuseport", int(is_port_shared))),
+            options=channel_options(timings, is_port_shared=is_port_shared),
         )
         self._health = HealthService(("", *SERVICE_NAMES))
         servicers.register(self._server)

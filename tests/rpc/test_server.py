@@ -19,8 +19,6 @@ from gateway.rpc.servicers import SERVICE_NAMES, Servicers
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
 
-from .conftest import METADATA
-
 ROOT = Path(__file__).parents[2]
 WAIT_S = 30
 BUF = Path(sys.executable).with_name("buf")
@@ -165,50 +163,8 @@ async def test_reflection_can_be_disabled(authenticator: Authenticator) -> None:
         assert await status_of(call.read()) is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_message_size_is_limited_to_64_kib(channel: grpc.aio.Channel) -> None:
-    get: Any = channel.unary_unary("/rooms_gateway.v1.RoomService/GetRoom")
-
-    assert await status_of(get(bytes(65536), metadata=METADATA)) is grpc.StatusCode.INVALID_ARGUMENT
-    assert (
-        await status_of(get(bytes(65537), metadata=METADATA)) is grpc.StatusCode.RESOURCE_EXHAUSTED
-    )
-
-
-async def test_metadata_size_is_limited_to_8_kib(channel: grpc.aio.Channel) -> None:
-    get: Any = channel.unary_unary("/rooms_gateway.v1.RoomService/GetRoom")
-
-    assert (
-        await status_of(get(b"\xff", metadata=(*METADATA, ("x", "y" * 7000))))
-        is grpc.StatusCode.INVALID_ARGUMENT
-    )
-    assert (
-        await status_of(get(b"\xff", metadata=(*METADATA, ("x", "y" * 8192))))
-        is grpc.StatusCode.RESOURCE_EXHAUSTED
-    )
-
-
-async def test_a_connection_carries_at_most_100_streams(channel: grpc.aio.Channel) -> None:
-    health = health_pb2_grpc.HealthStub(channel)
-    watches = [health.Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S) for _ in range(100)]
-    for watch in watches:
-        assert (await watch.read()).status == SERVING
-
-    one_more = health.Check(health_pb2.HealthCheckRequest(), timeout=0.02)
-    assert await status_of(one_more) is grpc.StatusCode.DEADLINE_EXCEEDED
-
-    watches[0].cancel()
-    assert (await health.Check(health_pb2.HealthCheckRequest(), timeout=WAIT_S)).status == SERVING
-
-
 async def test_a_port_in_use_raises_runtime_error(
     authenticator: Authenticator, server: RpcServer
 ) -> None:
     with pytest.raises(RuntimeError, match="bind"):
         build(authenticator, f"127.0.0.1:{server.port}")
-
-
-async def test_a_port_can_be_shared(authenticator: Authenticator) -> None:
-    async with serving(authenticator, is_port_shared=True) as server:
-        another = build(authenticator, f"127.0.0.1:{server.port}", is_port_shared=True)
-
-        assert another.port == server.port
