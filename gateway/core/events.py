@@ -3,6 +3,7 @@
 The names of events are Twilio's: https://www.twilio.com/docs/video/api/status-callbacks
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,7 @@ from typing import Final
 from gateway.core.open_enum import OpenEnum
 from gateway.core.participants import Participant
 from gateway.core.participants import TrackKind as TrackKind
+from gateway.core.recordings import INT32_MAX, INT64_MAX
 from gateway.core.rooms import AccountSid, Ended, Room, RoomSid, RoomStatus, RoomType
 
 
@@ -76,6 +78,17 @@ REQUIRED_SIDS: Final = {
 }
 """The SIDs that an event must have, by its type."""
 
+NUMBER_LIMITS: Final[Mapping[str, int]] = {
+    "sequence_number": INT32_MAX,
+    "room_duration": INT32_MAX,
+    "participant_duration": INT32_MAX,
+    "recording_duration": INT32_MAX,
+    "offset_ms": INT64_MAX,
+    "recording_size": INT64_MAX,
+}
+"""The largest value of each number of an event that GraphQL and gRPC can show. The
+smallest is 0."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomEvent:
@@ -136,10 +149,15 @@ class RoomEvent:
     keeps it beside the event."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError if the SID of what the event is about is missing."""
+        """Raises ValueError if the SID of what the event is about is missing, or if
+        GraphQL or gRPC could not show a number."""
         for name in REQUIRED_SIDS.get(self.type, ()):
             if getattr(self, name) is None:
                 raise ValueError(f"a {self.type} event has no {name}")
+        for name, limit in NUMBER_LIMITS.items():
+            number = getattr(self, name)
+            if number is not None and not 0 <= number <= limit:
+                raise ValueError(f"{name} of an event is not between 0 and {limit}")
 
 
 def end_of(event: RoomEvent) -> Ended | None:

@@ -28,6 +28,9 @@ from gateway.core.validation import check_known, check_statuses, check_zones
 
 INT64 = "int64"
 """Marks a number that may need 64 bits. Other numbers fit into 32."""
+INT32_MAX = 2**31 - 1
+"""The largest `Int` of GraphQL and `int32` of protobuf."""
+INT64_MAX = 2**63 - 1
 
 # Our own limit: it keeps a query short enough for HTTP servers. Twilio documents none.
 GROUPING_SIDS_LIMIT = 20

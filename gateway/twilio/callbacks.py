@@ -14,7 +14,13 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.events import RoomEvent, RoomEventType, TrackKind, creation_key
+from gateway.core.events import (
+    NUMBER_LIMITS,
+    RoomEvent,
+    RoomEventType,
+    TrackKind,
+    creation_key,
+)
 from gateway.core.rooms import AccountSid, RoomSid, RoomStatus, RoomType
 from gateway.twilio.signature import Fields, signed_text
 
@@ -47,7 +53,7 @@ _IDENTIFYING: Final = {
     "RecordingSid": re.compile(r"RT[0-9a-fA-F]{32}"),
 }
 _NAMED_VALUE: Final = {name: re.compile(name + form.pattern) for name, form in _IDENTIFYING.items()}
-_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,15}")
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,19}")
 
 _ROOM: Final = frozenset(
     {
@@ -153,8 +159,8 @@ def parse(fields: Fields, now: datetime) -> Callback | Ignored:
     Raises InvalidArgument when a field that identifies the event is missing or
     malformed, when a known field occurs twice, or when the signed text can be read in
     another way. Unknown fields are ignored, because Twilio adds fields without notice.
-    Unknown words and malformed numbers are ignored too, because the event matters more
-    than its details.
+    Unknown words are ignored too, and so are numbers that are malformed or too large to
+    be shown, because the event matters more than its details.
     """
     given = _known_fields(fields)
     event_name = given.get("StatusCallbackEvent")
@@ -220,9 +226,11 @@ def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> Room
     def text(name: str) -> str | None:
         return given.get(name) or None
 
-    def number(name: str) -> int | None:
+    def number(name: str, part: str) -> int | None:
+        """The number for the event's `part`; None if the event cannot hold it."""
         value = given.get(name, "")
-        return int(value) if _WHOLE_NUMBER.fullmatch(value) else None
+        found = int(value) if _WHOLE_NUMBER.fullmatch(value) else None
+        return None if found is None or found > NUMBER_LIMITS[part] else found
 
     def sid(name: str, *, required: bool) -> str | None:
         return _required(given, name) if required or given.get(name) else None
@@ -241,16 +249,16 @@ def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> Room
         event_time=at,
         late=age_of(at, now) is not Age.ON_TIME,
         room_name=text("RoomName"),
-        sequence_number=number("SequenceNumber"),
+        sequence_number=number("SequenceNumber", "sequence_number"),
         room_status=RoomStatus(status) if status else None,
         room_type=RoomType(room_type) if room_type else None,
-        room_duration=number("RoomDuration"),
+        room_duration=number("RoomDuration", "room_duration"),
         participant_sid=sid(
             "ParticipantSid", required="ParticipantSid" in FIELDS[kind] and not is_recording
         ),
         participant_identity=text("ParticipantIdentity"),
         participant_status=text("ParticipantStatus"),
-        participant_duration=number("ParticipantDuration"),
+        participant_duration=number("ParticipantDuration", "participant_duration"),
         track_sid=sid("TrackSid", required="TrackSid" in FIELDS[kind]),
         track_kind=TrackKind(track_kind) if track_kind else None,
         track_name=text("TrackName"),
@@ -259,11 +267,11 @@ def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> Room
         recording_uri=text("RecordingUri"),
         container=text("Container"),
         codec=text("Codec"),
-        offset_ms=number("OffsetFromTwilioVideoEpoch"),
+        offset_ms=number("OffsetFromTwilioVideoEpoch", "offset_ms"),
         media_uri=text("MediaUri"),
         media_external_location=text("MediaExternalLocation"),
-        recording_duration=number("Duration"),
-        recording_size=number("Size"),
+        recording_duration=number("Duration", "recording_duration"),
+        recording_size=number("Size", "recording_size"),
         failed_operation=text("FailedOperation"),
     )
 

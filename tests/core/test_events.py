@@ -1,9 +1,11 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from gateway.core.events import (
+    NUMBER_LIMITS,
     REQUIRED_SIDS,
     RoomEvent,
     RoomEventSource,
@@ -91,6 +93,24 @@ def test_an_event_has_the_sid_of_what_it_is_about(type_: RoomEventType, missing:
     sids = required_sids(type_) | {missing: None}
     with pytest.raises(ValueError, match=f"a {type_} event has no {missing}"):
         replace(ENDED, type=type_, **sids)
+
+
+@pytest.mark.parametrize(("name", "limit"), NUMBER_LIMITS.items())
+def test_a_number_that_no_face_can_show_is_refused(name: str, limit: int) -> None:
+    def with_number(number: int | None) -> RoomEvent:
+        changed: dict[str, Any] = {name: number}
+        return replace(ENDED, **changed)
+
+    for number in (0, limit, None):
+        assert getattr(with_number(number), name) == number
+    for number in (-1, limit + 1):
+        with pytest.raises(ValueError, match=name):
+            with_number(number)
+
+
+def test_every_number_of_an_event_has_a_limit() -> None:
+    numbers = {field.name for field in fields(RoomEvent) if field.type == int | None}
+    assert numbers == NUMBER_LIMITS.keys()
 
 
 def test_an_event_is_a_callback_and_in_time_by_default() -> None:

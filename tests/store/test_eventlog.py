@@ -362,11 +362,21 @@ async def test_i9_an_event_that_arrives_after_the_end_has_the_end(
     assert damaged.room_end == Ended(RoomStatus.COMPLETED, None)
 
 
-async def test_an_event_without_the_sid_of_its_subject_cannot_be_read(
-    log: EventLog, connections: Connections
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"participant_sid"', b'"somebody"'),
+        (b'"sequence_number":1', b'"sequence_number":2147483648'),
+    ],
+    ids=["no SID of its subject", "a number that no face can show"],
+)
+async def test_an_event_that_no_face_can_show_cannot_be_read(
+    log: EventLog, connections: Connections, old: bytes, new: bytes
 ) -> None:
     position = (await log.append(joined(), "joined")).position
-    nameless = encode_event(joined()).replace(b"participant_sid", b"somebody")
+    event = encode_event(replace(joined(), sequence_number=1))
+    assert old in event
+    nameless = event.replace(old, new)
     fields: dict[Any, Any] = {"e": position.epoch, "t": 1_000, "d": "x", "j": nameless}
     await connections.commands.xadd(KEYS.log, fields, id=f"{position.n + 1}-0")
     assert [type(entry) for entry in await log.read(0, 10)] == [Logged, Unreadable]

@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.events import RoomEventSource, RoomEventType, TrackKind, creation_key
+from gateway.core.events import (
+    NUMBER_LIMITS,
+    RoomEventSource,
+    RoomEventType,
+    TrackKind,
+    creation_key,
+)
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.twilio.callbacks import FIELDS, Age, Callback, Ignored, age_of, callback_url, parse
 from gateway.twilio.signature import signed_text
@@ -53,6 +59,15 @@ DONE = {
     "Duration": "61",
     "Size": "5000000000",
     "MediaExternalLocation": "https://bucket.example.com/x",
+}
+
+NUMBERS = {
+    "SequenceNumber": "sequence_number",
+    "RoomDuration": "room_duration",
+    "ParticipantDuration": "participant_duration",
+    "OffsetFromTwilioVideoEpoch": "offset_ms",
+    "Duration": "recording_duration",
+    "Size": "recording_size",
 }
 
 
@@ -208,6 +223,22 @@ def test_unknown_words_and_malformed_numbers_do_not_lose_the_event() -> None:
         RoomType.UNKNOWN,
         None,
     )
+
+
+@pytest.mark.parametrize("event", FIELDS)
+def test_number_is_none_if_no_face_could_show_it(event: RoomEventType) -> None:
+    """In the log, it would end every stream that delivers the event."""
+    names = NUMBERS.keys() & FIELDS[event]
+    for name in names:
+        most = NUMBER_LIMITS[NUMBERS[name]]
+        for value in (0, most, most + 1, 2**64, 10**400):
+            fields = dict(full(event)) | {name: str(value)}
+            found = getattr(parsed(list(fields.items())).event, NUMBERS[name])
+            assert found == (value if value <= most else None)
+
+
+def test_every_number_of_a_callback_has_a_limit() -> None:
+    assert set(NUMBERS.values()) == NUMBER_LIMITS.keys()
 
 
 @pytest.mark.parametrize("number", ["", "1e3", "٣", "1.5", "9" * 5000, "0x10"])
