@@ -48,6 +48,8 @@ async def test_events_keep_a_normalised_cache_true_without_a_request(gateway: Ga
             while message.get("type") != type_:
                 [message] = await take(messages, 1)
                 for found in objects_in(message):
+                    if "cursor" in found:
+                        continue  # the event itself, which no query shows
                     cache.setdefault(found["id"], {}).update(found)
 
         calls_before = await calls(gateway, room["sid"])
