@@ -9,9 +9,8 @@ from typing import Final
 from gateway.core.callers import Caller, Scope
 from gateway.core.cursors import CursorCodec
 from gateway.core.errors import GatewayError, NotFound
-from gateway.core.events import end_of
 from gateway.core.room_state.history import beginning_n
-from gateway.core.room_state.presence import PresenceState, RoomPresence
+from gateway.core.room_state.presence import PresenceState, RoomPresence, is_final
 from gateway.core.rooms import AccountSid, RoomRef, RoomSid, RoomStatus
 from gateway.service.call_context import limit_max_age
 from gateway.service.flights.gather import gather_outcomes
@@ -150,25 +149,27 @@ def fold(
 
     A whole story begins with a snapshot, or with the room's own beginning. Events were
     lost before an epoch of the log, so either must be of this epoch.
+
+    What is final counts from before a snapshot, too: a callback that it has overtaken
+    must not bring a participant back who has left.
     """
     entries, snapshot = story.entries, story.snapshot
-    state, is_whole = PresenceState.empty(sid, account_sid), False
+    state, is_whole, after_n = PresenceState.empty(sid, account_sid), False, 0
     reaches_back = story.is_whole or (
         bool(entries) and snapshot is not None and entries[0].position.n <= snapshot.as_of_n
     )
     if snapshot is not None and epoch is not None and snapshot.epoch == epoch.id and reaches_back:
         state = PresenceState.from_snapshot(sid, account_sid, snapshot)
-        entries = tuple(entry for entry in entries if entry.position.n > snapshot.as_of_n)
-        is_whole = True
+        is_whole, after_n = True, snapshot.as_of_n
     elif story.is_whole and epoch is not None:
         is_whole = any(
             beginning_n(entry.event, entry.position.n) > epoch.base_n
             for entry in readable(entries)
             if entry.position.epoch == epoch.id
         )
-    is_whole = is_whole and len(readable(entries)) == len(entries)
+    later = [entry for entry in entries if entry.position.n > after_n]
+    is_whole = is_whole and len(readable(later)) == len(later)
     for entry in readable(entries):
-        # Of a room whose story is not whole, only the end tells something.
-        if is_whole or end_of(entry.event) is not None:
+        if is_final(entry.event) or (is_whole and entry.position.n > after_n):
             state = state.after(entry.event)
     return replace(state, has_beginning=is_whole)

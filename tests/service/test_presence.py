@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,7 @@ from gateway.core.cursors import LogPosition
 from gateway.core.errors import NotFound, PermissionDenied, UpstreamUnavailable
 from gateway.core.events import RoomEvent, RoomEventSource, RoomEventType
 from gateway.core.participants import Participant, ParticipantRef, ParticipantStatus
+from gateway.core.room_state.live import Stay
 from gateway.core.room_state.presence import PresenceSnapshot, PresenceState, SnapshotStay
 from gateway.core.rooms import RoomSid, RoomStatus
 from gateway.core.sids import ParticipantSid
@@ -272,33 +274,53 @@ async def test_i12_only_rooms_within_the_grants_are_found(site: Site) -> None:
         await present(account, caller=Caller(ACCOUNT, "x", frozenset({Scope.TOKENS_MINT})))
 
 
+def folded(events: Iterable[RoomEvent], room: int) -> tuple[Stay, ...]:
+    """Who is in the room by all these events."""
+    state = PresenceState.empty(sid(room), ACCOUNT).begun()
+    for one in events:
+        state = state.after(one) if one.room_sid == sid(room) else state
+    assert state.present is not None
+    return state.present
+
+
 async def test_random_histories_on_two_replicas_agree_with_a_fold_of_the_log(site: Site) -> None:
-    """Reads at random moments, some rooms evicted meanwhile, events repeated and
-    overtaking each other."""
+    """Reads and snapshots at random moments, some rooms evicted meanwhile, events
+    repeated and overtaking each other. The log has the beginning of two rooms."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     dice = random.Random(seed)
     site.log_timings = replace(site.log_timings, presence_rooms=2)
     accounts = [await site.replica(), await site.replica()]
-    now = datetime.now(UTC)
-    events = [created(room, event_time=now) for room in range(1, 5)]
+    store, now = PresenceStore(site.connections, ACCOUNT), datetime.now(UTC)
+    rooms = range(1, 5)
+    happened = [
+        created(room, source=RoomEventSource.RECONCILED if room > 2 else RoomEventSource.CALLBACK)
+        for room in rooms
+    ]
     for second in range(60):
-        make = dice.choice([joined, joined, left])
-        at = now + timedelta(seconds=second)
-        events.append(make(dice.randrange(6), dice.randrange(1, 5), event_time=at))
-    events.sort(key=lambda one: one.event_time + timedelta(seconds=5 * dice.random()))
+        make, at = dice.choice([joined, joined, left]), now + timedelta(seconds=second)
+        happened.append(make(dice.randrange(6), dice.choice(rooms), event_time=at))
+    events = sorted(
+        happened, key=lambda one: one.event_time + timedelta(seconds=20 * dice.random() ** 3)
+    )
+    shown_at = set(dice.sample(range(5, 64), 6)) | {30}
     for index, one in enumerate(events):
         for repeat in range(dice.choice([1, 1, 1, 2])):
-            await site.log.append(one, f"{index} {repeat}")
+            appended = await site.log.append(one, f"{index} {repeat}")
+        if index in shown_at:
+            # Twilio shows everything that happened, also what is not logged yet.
+            until = max(past.event_time for past in events[: index + 1])
+            so_far = [past for past in happened if past.event_time <= until]
+            for room in rooms:
+                stays = tuple(SnapshotStay(stay.participant, ()) for stay in folded(so_far, room))
+                position = appended.position
+                snapshot = PresenceSnapshot(position.epoch, position.n, None, stays)
+                await store.put_snapshot(sid(room), snapshot)
         if dice.random() < 0.3:
-            await present(dice.choice(accounts), dice.randrange(1, 5), dice.randrange(1, 5))
+            await present(dice.choice(accounts), dice.choice(rooms), dice.choice(rooms))
     await site.append(joined(9, 9))
-    for room in range(1, 5):
-        state = PresenceState.empty(sid(room), ACCOUNT).begun()
-        for one in events:
-            state = state.after(one) if one.room_sid == sid(room) else state
-        assert state.present is not None
-        expected = [stay.participant.sid for stay in state.present]
+    for room in rooms:
+        expected = [stay.participant.sid for stay in folded(events, room)]
         for account in accounts:
             assert await present(account, room) == [expected]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from gateway.core.events import RoomEvent
-from gateway.core.participants import Participant, PublishedTrack
+from gateway.core.events import RoomEvent, RoomEventType, end_of
+from gateway.core.participants import Participant, ParticipantStatus, PublishedTrack
 from gateway.core.room_state.history import SequenceNumbers, sequence_number_of
 from gateway.core.room_state.live import RoomState, Stay
 from gateway.core.rooms import AccountSid, Room, RoomSid, RoomStatus, RoomType
@@ -125,6 +125,17 @@ class RoomPresence:
     @property
     def participant_count(self) -> int:
         return len(self.participants)
+
+
+def is_final(event: RoomEvent) -> bool:
+    """Whether the event reports the end of a room, of a stay or of a track. No later
+    event takes it back."""
+    participant = event.participant
+    return (
+        event.type in (RoomEventType.PARTICIPANT_DISCONNECTED, RoomEventType.TRACK_REMOVED)
+        or (participant is not None and participant.status is ParticipantStatus.DISCONNECTED)
+        or end_of(event) is not None
+    )
 
 
 def _room(sid: RoomSid, account_sid: AccountSid) -> Room:

@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.events import RoomEvent
+from gateway.core.participants import ParticipantStatus
 from gateway.core.room_state.live import RoomState, Stay
 from gateway.core.room_state.presence import (
     ENDED_STAYS_KEPT,
     PresenceSnapshot,
     PresenceState,
     SnapshotStay,
+    is_final,
 )
 from tests.core.room_state.samples import (
     ACCOUNT,
@@ -27,6 +29,7 @@ from tests.core.room_state.samples import (
     JOINED,
     LEFT,
     NOON,
+    REMOVED,
     ROOM,
     World,
     ada,
@@ -115,6 +118,26 @@ def test_i16_stays_that_ended_long_ago_are_dropped() -> None:
     state = after(BEGUN, [CREATED, *joins, later])
     assert state.size == ENDED_STAYS_KEPT + 1
     assert identities(state) == ["Ada"]
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (LEFT, True),
+        (REMOVED, True),
+        (ENDED, True),
+        (COMPLETED_BY_US, True),
+        (
+            replace(COMPLETED_BY_US, room=None, participant=ada(ParticipantStatus.DISCONNECTED)),
+            True,
+        ),
+        (replace(COMPLETED_BY_US, room=None, participant=ada()), False),
+        (JOINED, False),
+        (DISABLED, False),
+    ],
+)
+def test_an_end_is_final(event: RoomEvent, expected: bool) -> None:
+    assert is_final(event) is expected
 
 
 def _snapshot(model: World, as_of_n: int) -> PresenceSnapshot:
