@@ -1,7 +1,6 @@
 """`rooms-gateway dev`: everything on this machine."""
 
 import asyncio
-import os
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -58,9 +57,6 @@ async def _run(
         sandbox = await stack.enter_async_context(
             Sandbox(host=LOOPBACK, port=sandbox_port, max_ended_rooms=MAX_ENDED_ROOMS)
         )
-        redis_url = os.environ.get("GATEWAY_REDIS_URL")
-        if not redis_url:
-            redis_url = (await stack.enter_async_context(EmbeddedServer())).url
         # The environment may change all other settings.
         settings = Settings.model_validate(
             {
@@ -71,13 +67,15 @@ async def _run(
                 "twilio_api_key_secret": sandbox.api_key_secret,
                 "twilio_video_base_url": sandbox.url,
                 "gateway_public_url": public_url,
-                "gateway_redis_url": redis_url,
                 # A developer may see everything, also the addresses of callbacks.
                 "gateway_api_keys": (
                     api_key_row("dev", api_key).model_copy(update={"scopes": ("admin",)}),
                 ),
             }
         )
+        if settings.gateway_redis_url is None:
+            redis_url = (await stack.enter_async_context(EmbeddedServer())).url
+            settings = settings.model_copy(update={"gateway_redis_url": redis_url})
 
         def on_ready(addresses: Addresses) -> None:
             if has_users:

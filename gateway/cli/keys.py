@@ -6,9 +6,11 @@ import secrets
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from gateway.service.callers.api_keys import KEY_PREFIX
 from gateway.settings.accounts import ApiKeySettings
+from gateway.settings.messages import describe
 
 keys = typer.Typer(no_args_is_help=True, help="Makes API keys.")
 
@@ -24,7 +26,10 @@ def create(
 ) -> None:
     """Prints a new API key and its row for GATEWAY_API_KEYS. Stores neither."""
     key = new_api_key()
-    row = api_key_row(name, key).model_dump(exclude_none=True)
+    try:
+        row = api_key_row(name, key).model_dump(exclude_none=True)
+    except ValidationError as exc:
+        raise typer.BadParameter(describe(exc.errors()[0]), param_hint="NAME") from None
     typer.echo(json.dumps({"api_key": key, "row": row}, indent=2))
 
 

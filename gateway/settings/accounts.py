@@ -7,18 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 
-Sid = Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
+from gateway.settings.messages import describe, faults, field_path
+from gateway.settings.values import Credential, CredentialSid, Text, Values, matching
+
+Sid = Annotated[str, matching(r"AC[0-9a-fA-F]{32}", "an Account SID: AC and 32 hex digits")]
 ScopeWord = Literal["rooms:read", "rooms:write", "events:subscribe", "tokens:mint", "admin"]
 QuotaPerSecond = Annotated[int, Field(ge=2)]
 Limit = Annotated[int, Field(ge=100, le=1_000_000_000)]
@@ -31,21 +25,17 @@ WRITE_QUOTA: Final = 20
 MAX_ACCOUNTS: Final = 100
 
 
-class ApiKeySettings(BaseModel):
+class ApiKeySettings(Values):
     """One row of GATEWAY_API_KEYS."""
-
-    model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
 
     id: Annotated[str, Field(min_length=1, max_length=64)]
     """Name of the key in logs. Rows of one account with the same id share one points
     limit, so a key can be rotated with two rows."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, matching(r"[0-9a-f]{64}", "64 hex digits in lower case")]
     """SHA-256 digest of the key, in hex. The key itself is not stored."""
     scopes: tuple[ScopeWord, ...] = ("rooms:read", "events:subscribe")
     """What the key may do."""
-    rooms: tuple[str, ...] | None = None
+    rooms: tuple[Text, ...] | None = None
     """SIDs and names of the rooms that the key may access. Unset: all rooms of the
     account."""
     limit: Limit | None = None
@@ -58,12 +48,8 @@ Algorithm = Literal[
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "[::1]", "localhost"})
 
 
-class JwtIssuerSettings(BaseModel):
+class JwtIssuerSettings(Values):
     """One row of GATEWAY_JWT_ISSUERS: an issuer whose JSON Web Tokens are accepted."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
 
     issuer: Annotated[str, Field(min_length=1, max_length=255)]
     """Value of the token's `iss` claim."""
@@ -88,22 +74,18 @@ class JwtIssuerSettings(BaseModel):
         return url
 
 
-class AccountSettings(BaseModel):
+class AccountSettings(Values):
     """One Twilio account: from the environment, or one row of GATEWAY_ACCOUNTS_FILE."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
 
     sid: Sid
     """Account SID."""
-    auth_token: SecretStr
+    auth_token: Credential
     """Verifies callbacks. Also the REST password unless an API key is given."""
-    secondary_auth_token: SecretStr | None = None
+    secondary_auth_token: Credential | None = None
     """Second auth token that callbacks may be signed with, during a rotation."""
-    api_key_sid: str | None = None
+    api_key_sid: CredentialSid | None = None
     """SID of the API key for REST and for signing access tokens."""
-    api_key_secret: SecretStr | None = None
+    api_key_secret: Credential | None = None
     """Secret of that API key."""
     secret: SecretStr | None = None
     """Authenticates cursors. Unset: GATEWAY_SECRET, else the auth token; cursors then
@@ -145,9 +127,7 @@ class AccountSettings(BaseModel):
         return tuple(secret.get_secret_value() for secret in secrets if secret is not None)
 
 
-class _AccountsFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
+class _AccountsFile(Values):
     accounts: Annotated[tuple[AccountSettings, ...], Field(min_length=1, max_length=MAX_ACCOUNTS)]
 
 
@@ -159,8 +139,11 @@ def read_accounts(path: Path) -> tuple[AccountSettings, ...]:
     try:
         accounts = _AccountsFile.model_validate(_parse(path)).accounts
     except ValidationError as exc:
-        faults = (f"{field_path(error['loc'])}: {error['msg']}" for error in exc.errors())
-        raise ValueError(f"{path}: {'; '.join(faults)}") from None
+        texts = (
+            ": ".join(filter(None, (field_path(error["loc"]), describe(error))))
+            for error in faults(exc)
+        )
+        raise ValueError(f"{path}: {'; '.join(texts)}") from None
     _check_unique(path, "account", [account.sid for account in accounts])
     check_credentials(accounts, keys_in=path, issuers_in=path)
     return accounts
@@ -188,15 +171,10 @@ def _check_unique(where: Path | str, kind: str, values: Iterable[str]) -> None:
         raise ValueError(f"{where} lists {kind} {repeated[0]} more than once: keep one row")
 
 
-def field_path(location: Iterable[int | str]) -> str:
-    """Returns where a setting is, such as `accounts[0].api_keys[1].sha256`."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return "".join(parts).removeprefix(".")
-
-
 def _parse(path: Path) -> Any:
     try:
-        text = path.read_text(encoding="utf-8")
+        # Editors on Windows write a byte order mark first. It is no part of the text.
+        text = path.read_text(encoding="utf-8-sig")
         return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except OSError as exc:
         raise ValueError(f"cannot read {path}: {exc.strerror}") from None
@@ -208,3 +186,5 @@ def _parse(path: Path) -> Any:
         raise ValueError(
             f"{path} is not JSON: error in line {exc.lineno}, column {exc.colno}"
         ) from None
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None

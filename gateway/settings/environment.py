@@ -1,4 +1,4 @@
-"""The settings, read from environment variables.
+"""The settings, read from environment variables and from the files that they name.
 
 Only `app` and the command line use them.
 """
@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.settings.accounts import (
     READ_QUOTA,
@@ -28,38 +28,46 @@ from gateway.settings.accounts import (
     QuotaPerSecond,
     Sid,
     check_credentials,
-    field_path,
     read_accounts,
 )
+from gateway.settings.messages import describe, faults, field_path
+from gateway.settings.values import Credential, CredentialSid, Text, Values, matching
 
+Origin = Annotated[
+    Text,
+    matching(
+        r"(?i)[a-z][a-z0-9+.-]*://[^/?#@\s'\"*]+/?",
+        "the origin of a page, such as https://app.example.com",
+    ),
+]
 VIDEO_URL = HttpUrl("https://video.twilio.com")
 INSIGHTS_URL = HttpUrl("https://insights.twilio.com")
 
 
-class Settings(BaseSettings):
+class Settings(Values, BaseSettings):
     """The settings of `serve`.
 
-    Every field is an environment variable of the same name in capitals. Lists are JSON.
+    Every field is an environment variable of the same name in capitals.
     """
 
-    model_config = SettingsConfigDict(
-        extra="ignore", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    # `Values` decodes lists, and says in our own words what is wrong with them.
+    model_config = SettingsConfigDict(extra="ignore", enable_decoding=False)
+    lists_are_texts = True
 
     gateway_accounts_file: Path | None = None
     """File with several accounts, instead of the one account of the environment. TOML
     if the name ends in `.toml`, else JSON."""
     twilio_account_sid: Annotated[Sid | None, Field(validate_default=True)] = None
     """Account SID. Required without GATEWAY_ACCOUNTS_FILE."""
-    twilio_auth_token: Annotated[SecretStr | None, Field(validate_default=True)] = None
+    twilio_auth_token: Annotated[Credential | None, Field(validate_default=True)] = None
     """Auth token: verifies callbacks. Required without GATEWAY_ACCOUNTS_FILE."""
-    twilio_secondary_auth_token: SecretStr | None = None
+    twilio_secondary_auth_token: Credential | None = None
     """Second auth token that callbacks may be signed with, during a rotation."""
-    twilio_api_key_sid: str | None = None
+    twilio_api_key_sid: CredentialSid | None = None
     """SID of an API key for REST and for signing access tokens. Unset: REST uses the
     auth token, and no access tokens can be made. A restricted key cannot sign access
     tokens."""
-    twilio_api_key_secret: SecretStr | None = None
+    twilio_api_key_secret: Credential | None = None
     """Secret of that API key."""
     twilio_video_base_url: HttpUrl = VIDEO_URL
     """Base URL of Twilio Video, or of a substitute such as the sandbox."""
@@ -82,12 +90,31 @@ class Settings(BaseSettings):
     auth token; cursors then become invalid when it changes."""
     gateway_previous_secret: SecretStr | None = None
     """Cursors made with this secret stay valid, during a rotation."""
-    gateway_api_keys: tuple[ApiKeySettings, ...] = ()
+    gateway_api_keys: Annotated[
+        tuple[ApiKeySettings, ...],
+        Field(examples=[[{"id": "web", "sha256": "…", "scopes": ["rooms:read"]}]]),
+    ] = ()
     """API keys: a JSON list. `serve` needs at least one key or one issuer."""
-    gateway_jwt_issuers: tuple[JwtIssuerSettings, ...] = ()
+    gateway_jwt_issuers: Annotated[
+        tuple[JwtIssuerSettings, ...],
+        Field(
+            examples=[
+                [
+                    {
+                        "issuer": "https://login.example.com/",
+                        "audience": "rooms",
+                        "jwks_url": "https://login.example.com/jwks.json",
+                    }
+                ]
+            ]
+        ),
+    ] = ()
     """Issuers whose JSON Web Tokens are accepted: a JSON list."""
-    gateway_allowed_origins: tuple[str, ...] = ()
-    """Browser origins that may call the gateway: a JSON list."""
+    gateway_allowed_origins: Annotated[
+        tuple[Origin, ...], Field(examples=[["https://app.example.com"]])
+    ] = ()
+    """Browser origins that may call the gateway: a JSON list, or with commas in
+    between."""
     gateway_documents: Path | None = None
     """Folder of trusted GraphQL documents (`*.graphql`), identified by the SHA-256
     digest of their text."""
@@ -208,17 +235,12 @@ _ACCOUNT_FIELDS: Final = frozenset(
 
 def explain(error: ValidationError) -> str:
     """Returns one line for each invalid setting, with the name of its variable."""
-    return "\n".join(_fault(details) for details in error.errors())
+    return "\n".join(_fault(details) for details in faults(error))
 
 
 def _fault(details: ErrorDetails) -> str:
-    message = details["msg"].removeprefix("Value error, ")
+    message = describe(details)
     if not details["loc"]:
-        # pydantic-settings names the variable in the text of the error only.
-        if isinstance(details.get("ctx", {}).get("error"), SettingsError):
-            for name in Settings.model_fields:
-                if f'"{name}"' in message:
-                    return f"{name.upper()}: must be JSON"
         return message
     variable, *rest = details["loc"]
     if details["type"] == "missing" and not rest:

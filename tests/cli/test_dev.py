@@ -12,9 +12,16 @@ def test_a_port_in_use_is_an_error(option: str) -> None:
     assert "cannot listen on 127.0.0.1" in err
 
 
-@pytest.mark.parametrize("variable", ["GATEWAY_READ_QUOTA", "GATEWAY_ALLOWED_ORIGINS"])
-def test_an_invalid_variable_is_named(variable: str) -> None:
-    code, _, err = run("dev", "--http-port", "0", "--sandbox-port", "0", **{variable: "lots"})
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("GATEWAY_READ_QUOTA", "lots", "GATEWAY_READ_QUOTA: "),
+        ("GATEWAY_ALLOWED_ORIGINS", "[lots", "GATEWAY_ALLOWED_ORIGINS: "),
+        ("GATEWAY_ALLOWED_ORIGINS", "lots", "GATEWAY_ALLOWED_ORIGINS[0]: "),
+    ],
+)
+def test_an_invalid_variable_is_named(variable: str, value: str, named: str) -> None:
+    code, _, err = run("dev", "--http-port", "0", "--sandbox-port", "0", **{variable: value})
     assert code == 2
-    assert f"{variable}: " in err
+    assert named in err
     assert "Traceback" not in err

@@ -1,6 +1,8 @@
 import hashlib
 import json
 
+import pytest
+
 from gateway.cli.keys import api_key_row, new_api_key
 from gateway.core.callers import Caller, Scope
 from gateway.service.callers.api_keys import ApiKey
@@ -20,6 +22,13 @@ async def test_create_prints_a_key_and_the_row_that_accepts_it() -> None:
     authenticator = Authenticator([ApiKey(row["sha256"], caller)])
     found = await authenticator.caller(authorization=None, api_key=created["api_key"])
     assert found.id == "console"
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 65, "a\nb"], ids=ascii)
+def test_a_name_that_no_row_can_have_is_refused(name: str) -> None:
+    code, out, err = run("keys", "create", name)
+    assert (code, out) == (2, "")
+    assert "NAME" in err
 
 
 def test_every_new_key_is_different() -> None:

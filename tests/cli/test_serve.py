@@ -24,10 +24,23 @@ FREE_PORTS = ("--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
         ({"GATEWAY_PUBLIC_URL": "https://rooms.example/?x=1"}, "GATEWAY_PUBLIC_URL"),
         ({"TWILIO_API_KEY_SID": "SK1"}, "TWILIO_API_KEY_SECRET"),
         ({"GATEWAY_API_KEYS": "[]"}, "GATEWAY_API_KEYS"),
+        ({"TWILIO_AUTH_TOKEN": ""}, "TWILIO_AUTH_TOKEN: not set"),
+        ({"GATEWAY_PUBLIC_URL": " "}, "GATEWAY_PUBLIC_URL: not set"),
+        ({"TWILIO_AUTH_TOKEN": "canary\ncanary"}, "TWILIO_AUTH_TOKEN: contains a line break"),
         ({"GATEWAY_REDIS_URL": "http://127.0.0.1"}, "GATEWAY_REDIS_URL"),
         ({}, "Redis"),
     ],
-    ids=["account SID", "public URL", "half an API key", "no key", "Redis scheme", "no Redis"],
+    ids=[
+        "account SID",
+        "public URL",
+        "half an API key",
+        "no key",
+        "blank token",
+        "blank URL",
+        "line break in token",
+        "Redis scheme",
+        "no Redis",
+    ],
 )
 def test_a_start_error_is_one_message_and_exit_status_2(changes: dict[str, str], word: str) -> None:
     code, _, err = run("serve", *FREE_PORTS, **SERVE | changes)

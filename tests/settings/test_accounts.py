@@ -10,7 +10,6 @@ from gateway.settings.accounts import (
     AccountSettings,
     JwtIssuerSettings,
     check_credentials,
-    field_path,
     read_accounts,
 )
 
@@ -143,7 +142,7 @@ def test_file_may_be_toml(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("{", "is not JSON: error in line 1"),
-        ("[]", "dictionary"),
+        ("[]", "json: must be an object with named fields"),
         (json.dumps({"accounts": []}), "accounts: "),
         (json.dumps({"accounts": [row(1), row(1)]}), "lists account AC0"),
         (json.dumps({"accounts": [row(n) for n in range(MAX_ACCOUNTS + 1)]}), "accounts: "),
@@ -178,6 +177,13 @@ def test_p20_invalid_file_is_rejected_without_quoting_it(
     assert "canary" not in str(rejected.value)
 
 
+def test_error_of_the_only_row_is_not_also_one_of_the_list(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.json"
+    file.write_text(json.dumps({"accounts": [row(auth_token="a b")]}))
+    with pytest.raises(ValueError, match=r"^[^;]*accounts\[0\]\.auth_token: must [^;]*$"):
+        read_accounts(file)
+
+
 def test_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot read .*nowhere\.json: No such file"):
         read_accounts(tmp_path / "nowhere.json")
@@ -189,16 +195,3 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
     not_toml.write_text("accounts = [")
     with pytest.raises(ValueError, match=r"a\.toml is not TOML"):
         read_accounts(not_toml)
-
-
-@pytest.mark.parametrize(
-    ("location", "path"),
-    [
-        (("accounts", 0, "api_keys", 1, "sha256"), "accounts[0].api_keys[1].sha256"),
-        (("GATEWAY_API_KEYS", 0), "GATEWAY_API_KEYS[0]"),
-        ((), ""),
-    ],
-    ids=str,
-)
-def test_field_path(location: tuple[int | str, ...], path: str) -> None:
-    assert field_path(location) == path

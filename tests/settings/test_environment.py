@@ -152,7 +152,7 @@ def test_explain_names_every_missing_variable(monkeypatch: pytest.MonkeyPatch) -
 def test_explain_shows_the_path_inside_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError) as rejected:
         read(monkeypatch, GATEWAY_JWT_ISSUERS=json.dumps([ISSUER, {"issuer": "x"}]))
-    assert "GATEWAY_JWT_ISSUERS[1].audience: Field required" in explain(rejected.value)
+    assert "GATEWAY_JWT_ISSUERS[1].audience: is missing" in explain(rejected.value)
 
 
 def test_p20_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
