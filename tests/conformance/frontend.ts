@@ -1,7 +1,7 @@
 // A program that uses the generated types: it compiles only while they say what it relies on.
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import {
-  CreateDocument, WatchDocument, type CreateMutation, type WatchSubscription,
+  CreateDocument, WatchDocument, type CreateMutation, type TimelineQuery, type WatchSubscription,
 } from "./operations.js";
 import type { MutationError, RoomRef } from "./schema.js";
 
@@ -23,6 +23,12 @@ export const daily: RoomRef = { uniqueName: "daily" };
 // @ts-expect-error A reference names a room in one way.
 export const both: RoomRef = { uniqueName: "daily", sid: "RM0123456789abcdef0123456789abcdef" };
 export const code = (error: MutationError): string => error.code;
+
+// A list that fails is null in its own room. A program that forgets it does not compile.
+export const steps = ({ room }: TimelineQuery): string[] =>
+  room?.events?.nodes.map(({ type }) => type) ?? [];
+// @ts-expect-error The list may be null.
+export const unchecked = ({ room }: TimelineQuery) => room?.events.nodes;
 
 export function describe({ roomEvents: message }: WatchSubscription): string {
   switch (message.__typename) {

@@ -51,6 +51,19 @@ async def test_created_room_sends_its_callbacks_to_the_gateway(gateway: Gateway)
     assert details["statusCallbackMethod"] == "POST"
 
 
+async def test_a_field_that_fails_leaves_the_rest_of_its_room(gateway: Gateway) -> None:
+    created = await gateway.create_room()
+    document = """query($r: ID!) { room(ref: {sid: $r}) { sid
+        events(after: "junk") { nodes { id } } participants { nodes { id } } } }"""
+    body = (await gateway.post(document, {"r": created["sid"]})).body
+    assert body["data"]["room"] == {
+        "sid": created["sid"],
+        "events": None,
+        "participants": {"nodes": []},
+    }
+    assert [error["path"] for error in body["errors"]] == [["room", "events"]]
+
+
 async def test_pages_continue_without_overlap(gateway: Gateway) -> None:
     names = {new_name() for _ in range(5)}
     for name in names:

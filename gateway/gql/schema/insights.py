@@ -120,7 +120,7 @@ class InsightsRoom(ResourceView):
         info: Info[Context, None],
         first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
-    ) -> Connection[InsightsParticipant]:
+    ) -> Connection[InsightsParticipant] | None:
         size, after = page_arguments(first, after)
         result = await info.context.account.insights.participants(
             info.context.caller, RoomSid(self.room_sid), size, after

@@ -162,7 +162,7 @@ class Participant(ResourceView):
         info: Info[Context, None],
         first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
-    ) -> Connection[PublishedTrack]:
+    ) -> Connection[PublishedTrack] | None:
         size, after = page_arguments(first, after)
         if self.live is not None:
             tracks = info.context.account.live.tracks(self.live.value, size, after)
@@ -188,7 +188,7 @@ class Participant(ResourceView):
         info: Info[Context, None],
         first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
-    ) -> Connection[SubscribedTrack]:
+    ) -> Connection[SubscribedTrack] | None:
         size, after = page_arguments(first, after)
         participants = info.context.account.participants
         result = await participants.subscribed_tracks(info.context.caller, *self._refs, size, after)
@@ -209,7 +209,7 @@ class Participant(ResourceView):
         )
 
     @fetched_field("Which tracks the participant receives.")
-    async def subscribe_rules(self, info: Info[Context, None]) -> SubscribeRules:
+    async def subscribe_rules(self, info: Info[Context, None]) -> SubscribeRules | None:
         participants = info.context.account.participants
         return SubscribeRules.from_result(
             await participants.subscribe_rules(info.context.caller, *self._refs)

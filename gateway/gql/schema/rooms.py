@@ -144,7 +144,7 @@ class Room(ResourceView):
         filter: filters.ParticipantFilter | None = UNSET,  # noqa: A002
         first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
-    ) -> Connection[Participant]:
+    ) -> Connection[Participant] | None:
         selected = filter_argument(filter, ParticipantFilter)
         size, after = page_arguments(first, after)
         context = info.context
@@ -183,7 +183,7 @@ class Room(ResourceView):
         filter: filters.RoomRecordingFilter | None = UNSET,  # noqa: A002
         first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
-    ) -> Connection[Recording]:
+    ) -> Connection[Recording] | None:
         selected = filter_argument(filter, RoomRecordingFilter)
         size, after = page_arguments(first, after)
         recordings = info.context.account.recordings
@@ -200,7 +200,7 @@ class Room(ResourceView):
         )
 
     @fetched_field("Which tracks Twilio records in the room.")
-    async def recording_rules(self, info: Info[Context, None]) -> RecordingRules:
+    async def recording_rules(self, info: Info[Context, None]) -> RecordingRules | None:
         return RecordingRules.from_result(
             await info.context.account.recordings.rules(info.context.caller, self._ref)
         )
@@ -211,7 +211,7 @@ class Room(ResourceView):
         info: Info[Context, None],
         first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
-    ) -> Connection[Transcription]:
+    ) -> Connection[Transcription] | None:
         size, after = page_arguments(first, after)
         result = await info.context.account.transcriptions.page(
             info.context.caller, self._ref, size, after
@@ -247,7 +247,7 @@ class Room(ResourceView):
         filter: RoomEventFilter | None = UNSET,  # noqa: A002 - the argument's name
         first: int | None = DEFAULT_FIRST,
         after: str | None = UNSET,
-    ) -> Connection[RoomEvent]:
+    ) -> Connection[RoomEvent] | None:
         selected = selected_types(filter)
         size, after = page_arguments(first, after)
         page = await info.context.account.timeline.page(

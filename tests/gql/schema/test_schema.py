@@ -19,7 +19,11 @@ from graphql import (
 )
 
 from gateway.gql.execution.documents import Documents
-from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA, print_schema
+from gateway.gql.execution.graphql_core import (
+    EXECUTABLE_SCHEMA,
+    print_schema,
+    resolver_metadata,
+)
 
 SCHEMA = Path(__file__).parents[3] / "schema"
 
@@ -61,6 +65,25 @@ def test_the_schema_has_these_signatures(signature: str) -> None:
 )
 def test_every_published_document_is_valid(path: Path) -> None:
     Documents(EXECUTABLE_SCHEMA, introspection=False).document(path.read_text())
+
+
+def test_every_field_of_an_object_that_fetches_is_nullable() -> None:
+    """Otherwise its failure would take the object with it, and the whole list."""
+    roots = (
+        EXECUTABLE_SCHEMA.query_type,
+        EXECUTABLE_SCHEMA.mutation_type,
+        EXECUTABLE_SCHEMA.subscription_type,
+    )
+    fetched = {
+        f"{type_.name}.{name}": field
+        for type_ in EXECUTABLE_SCHEMA.type_map.values()
+        if isinstance(type_, GraphQLObjectType) and type_ not in roots
+        for name, field in type_.fields.items()
+        if not (resolver_metadata(field) or {"is_derived": True}).get("is_derived")
+    }
+    assert {"Room.participants", "Room.recordingRules", "InsightsRoom.participants"} <= set(fetched)
+    non_null = [name for name, field in fetched.items() if isinstance(field.type, GraphQLNonNull)]
+    assert non_null == []
 
 
 def test_every_mutation_has_one_input_and_a_payload_with_errors() -> None:
