@@ -40,9 +40,8 @@ def channel_options(
     return (
         ("grpc.so_reuseport", int(is_port_shared)),
         ("grpc.max_receive_message_length", MESSAGE_BYTES),
-        # gRPC rejects metadata between a soft and a hard limit at random. Equal values
-        # make one limit.
-        ("grpc.max_metadata_size", METADATA_BYTES),
+        # gRPC rejects metadata between a soft and this hard limit at random. The soft
+        # limit is 8 KiB too, by default.
         ("grpc.absolute_max_metadata_size", METADATA_BYTES),
         ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
         ("grpc.server_handshake_timeout_ms", _ms(timings.handshake_s)),
