@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
+from gateway.core.errors import InvalidArgument
 from gateway.rpc.calls import Call, CallKind
 from gateway.rpc.pipeline import Pipeline
 from gateway.service.streams.encoded import EncodedMessage
@@ -35,15 +36,17 @@ class Interceptor(grpc.aio.ServerInterceptor):
         deserialize, serialize = handler.request_deserializer, handler.response_serializer
         final_status_s = self._pipeline.timings.final_status_s
 
-        async def unary(raw: bytes, context: Context) -> Any:
-            carrier = GrpcCarrier(context, final_status_s, lambda: deserialize(raw))
+        # grpcio waits without end for the message of a method that takes one. So the
+        # methods are registered as taking a stream, and the pipeline reads the message.
+        async def unary(_: AsyncIterable[bytes], context: Context) -> Any:
+            carrier = GrpcCarrier(context, final_status_s, deserialize)
             return await self._pipeline.unary(
                 Call(method, CallKind.UNARY, carrier),
                 lambda request: handler.unary_unary(request, context),
             )
 
-        async def stream(raw: bytes, context: Context) -> None:
-            carrier = GrpcCarrier(context, final_status_s, lambda: deserialize(raw))
+        async def stream(_: AsyncIterable[bytes], context: Context) -> None:
+            carrier = GrpcCarrier(context, final_status_s, deserialize)
             await self._pipeline.stream(
                 Call(method, CallKind.STREAM, carrier),
                 lambda request: handler.unary_stream(request, context),
@@ -57,16 +60,16 @@ class Interceptor(grpc.aio.ServerInterceptor):
             )
 
         if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(unary, None, serialize)
+            return grpc.stream_unary_rpc_method_handler(unary, None, serialize)
         if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(stream, None, _serialize)
+            return grpc.stream_stream_rpc_method_handler(stream, None, _serialize)
         if handler.stream_stream is not None:
             return grpc.stream_stream_rpc_method_handler(conversation, deserialize, serialize)
         raise TypeError(f"{method} takes a stream and returns one response: no stages for that")
 
 
 class GrpcCarrier:
-    """One call of gRPC's server. `decode` returns the request, unless that is a stream.
+    """One call of gRPC's server. `decode` decodes the request, unless that is a stream.
 
     A call that fails waits up to `final_status_s` until its client takes the status.
     """
@@ -75,7 +78,7 @@ class GrpcCarrier:
         self,
         context: Context,
         final_status_s: float,
-        decode: Callable[[], Message] | None = None,
+        decode: Callable[[bytes], Message] | None = None,
     ) -> None:
         self._context = context
         self._final_status_s = final_status_s
@@ -90,7 +93,10 @@ class GrpcCarrier:
 
     async def receive(self) -> Message:
         assert self._decode is not None
-        return self._decode()
+        raw = await self._context.read()
+        if raw is grpc.aio.EOF:
+            raise InvalidArgument("the call has no message: send one")
+        return self._decode(raw)
 
     async def send(self, message: Message | EncodedMessage) -> None:
         await self._context.write(message)

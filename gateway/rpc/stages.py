@@ -4,6 +4,7 @@ Each stage is an async context manager: it does its work before the method, and 
 up after it.
 """
 
+import asyncio
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
@@ -12,7 +13,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
-from gateway.core.errors import GatewayError, Internal, InvalidArgument
+from gateway.core.errors import DeadlineExceeded, GatewayError, Internal, InvalidArgument
 from gateway.rpc.authentication import authenticate, current_caller
 from gateway.rpc.calls import Call, CallKind, Disconnected
 from gateway.rpc.cost import cost_trailers, count_objects, max_cost
@@ -121,9 +122,20 @@ async def recheck_credential(shared: Shared, call: Call) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def decode_request(shared: Shared, call: Call) -> AsyncIterator[None]:
-    """Sets the call's request. Raises InvalidArgument for an invalid message."""
+    """Sets the call's request.
+
+    Raises InvalidArgument for an invalid message, and DeadlineExceeded for one that
+    takes longer than a read may.
+    """
     try:
-        call.request = await call.carrier.receive()
+        async with asyncio.timeout(shared.timings.read_s) as timeout:
+            call.request = await call.carrier.receive()
+    except TimeoutError:
+        if not timeout.expired():
+            raise
+        raise DeadlineExceeded(
+            f"the request did not arrive within {shared.timings.read_s:.2g} s: send it at once"
+        ) from None
     except DecodeError:
         raise InvalidArgument(
             "the request is not a message of this method: build it from the server's protos"

@@ -141,6 +141,18 @@ class ProbeClient:
     def stream(self, method: str, raw: bytes | None = None, **options: Any) -> Any:
         return self._start(self._channel.unary_stream, method, raw, options)
 
+    def without_message(self, method: str, *, is_ended: bool = True) -> Any:
+        """Starts a call without a message. It stays open unless it `is_ended`."""
+
+        async def messages() -> AsyncIterator[bytes]:
+            if not is_ended:
+                await asyncio.Event().wait()
+            return
+            yield
+
+        start: Any = self._channel.stream_unary(f"/tests.Service/{method}")
+        return start(messages(), metadata=METADATA, timeout=LIMIT_S)
+
     def _start(self, kind: Any, method: str, raw: bytes | None, options: dict[str, Any]) -> Any:
         response = LoggedEvent if method == "WatchCursors" else StringValue
         start = kind(f"/tests.Service/{method}", response_deserializer=response.FromString)

@@ -19,6 +19,8 @@ from gateway.rpc.servicers import SERVICE_NAMES, Servicers
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
 
+from .conftest import METADATA
+
 ROOT = Path(__file__).parents[2]
 WAIT_S = 30
 BUF = Path(sys.executable).with_name("buf")
@@ -93,6 +95,19 @@ async def test_every_method_rejects_a_call_without_credentials(
     info = error_details_pb2.ErrorInfo()
     assert (await rpc_status.aio.from_call(call)).details[0].Unpack(info)
     assert info.reason == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(
+    "method", [*METHODS, *(f"/grpc.health.v1.Health/{name}" for name in ("Check", "Watch", "List"))]
+)
+async def test_every_method_rejects_a_call_without_a_message(
+    channel: grpc.aio.Channel, method: str
+) -> None:
+    start: Any = channel.stream_unary(method)
+    call = start(iter(()), metadata=METADATA, timeout=WAIT_S)
+
+    assert await status_of(call) is grpc.StatusCode.INVALID_ARGUMENT
+    assert await call.details() == "the call has no message: send one"
 
 
 @pytest.mark.parametrize("service", ["", *SERVICE_NAMES])

@@ -172,6 +172,28 @@ async def test_decode_request_rejects_bytes_that_are_no_message(
     )
 
 
+@pytest.mark.parametrize("method", ["GetLength", "Watch"])
+async def test_decode_request_rejects_a_call_without_a_message(
+    authenticator: Authenticator, methods: Methods, method: str
+) -> None:
+    async with serving(authenticator, methods, Limits(calls=1, streams=1)) as client:
+        for _ in range(3):
+            code, reason, message = await failure(client.without_message(method))
+
+            assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")
+            assert message == "the call has no message: send one"
+
+
+@pytest.mark.parametrize("method", ["GetLength", "Watch"])
+async def test_decode_request_does_not_wait_without_end_for_a_message(
+    authenticator: Authenticator, methods: Methods, method: str
+) -> None:
+    async with serving(authenticator, methods, timings=Timings(read_s=0.01)) as client:
+        call = client.without_message(method, is_ended=False)
+
+        assert (await failure(call))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
 async def test_charge_caller_reports_the_cost_in_the_trailers(client: ProbeClient) -> None:
     call = client.call("GetLength")
     await call

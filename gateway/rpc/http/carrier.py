@@ -10,7 +10,6 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 from multidict import CIMultiDict
 
-from gateway.core.errors import DeadlineExceeded
 from gateway.http.tcp_connection import TcpConnection
 from gateway.rpc.calls import Disconnected
 from gateway.rpc.errors import StatusError
@@ -67,18 +66,9 @@ class HttpCarrier:
         return max(0.0, self._arrived_at + timeout_s - time.monotonic())
 
     async def receive(self) -> Message:
-        """Raises DeadlineExceeded for a body that takes longer than a read may."""
         self._protocol.check_version(self.request.headers)
         self._check_encoding()
-        try:
-            async with asyncio.timeout(self._timings.read_s) as timeout:
-                data = await self._protocol.read(self.request.content.iter_any())
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            raise DeadlineExceeded(
-                f"the body did not arrive within {self._timings.read_s:.2g} s: send it at once"
-            ) from None
+        data = await self._protocol.read(self.request.content.iter_any())
         return self._protocol.codec.decode(data, self._method.request_class)
 
     def _check_encoding(self) -> None:
