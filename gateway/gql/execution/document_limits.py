@@ -5,6 +5,7 @@ in 2.7 kB take 353 ms. All checks here are linear in the size of the document wi
 fragments expanded, and they stop expanding at FIELDS fields.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from graphql import (
     Node,
     OperationDefinitionNode,
     SelectionSetNode,
+    TokenKind,
 )
 
 from gateway.core.errors import InvalidArgument
@@ -37,6 +39,8 @@ SAME_TYPENAME = 30
 ROOT_FIELDS = 10
 FRAGMENTS = 20
 FIELDS = 1_000
+# A number of the schema has at most 19 digits. Python refuses to read one of 4,301.
+NUMBER_CHARS = 40
 
 _INTROSPECTION = ("__schema", "__type")
 
@@ -48,6 +52,7 @@ def check_document(document: DocumentNode) -> None:
         for part in document.definitions
         if isinstance(part, FragmentDefinitionNode)
     }
+    _check_numbers(document)
     _check("fragments", len(fragments), FRAGMENTS)
     _check_counts(document)
     for part in document.definitions:
@@ -60,6 +65,24 @@ def check_document(document: DocumentNode) -> None:
 def _check(what: str, count: int, limit: int, advice: str = "split the document") -> None:
     if count > limit:
         raise InvalidArgument(f"the document has {count} {what} and the limit is {limit}: {advice}")
+
+
+def _check_numbers(document: DocumentNode) -> None:
+    """Checks every number, wherever it stands: also as a default or in a directive."""
+    token = document.loc.start_token if document.loc is not None else None
+    while token is not None:
+        if token.kind in (TokenKind.INT, TokenKind.FLOAT):
+            length = token.end - token.start
+            if length > NUMBER_CHARS:
+                raise InvalidArgument(
+                    f"a number in the document has {length} characters and the limit is "
+                    f"{NUMBER_CHARS}: send a smaller number"
+                )
+            if math.isinf(float(token.value or 0)):
+                raise InvalidArgument(
+                    "a number in the document is too large: send a smaller number"
+                )
+        token = token.next
 
 
 def _check_counts(document: DocumentNode) -> None:

@@ -87,7 +87,7 @@ def parse_retry_policy(fragment: str) -> RetryPolicy:
 
     def number(name: str, minimum: int, maximum: int, default: float) -> float:
         text = fields.get(name, "")
-        is_number = text.isascii() and text.isdigit()
+        is_number = len(text) <= 9 and text.isascii() and text.isdigit()
         return float(text) if is_number and minimum <= int(text) <= maximum else default
 
     default = RetryPolicy()

@@ -59,6 +59,11 @@ LIMITS: list[tuple[str, int, Callable[[int], str]]] = [
     ),
     ("in one place", limits.SAME_TYPENAME, lambda count: "{ " + "__typename " * count + "}"),
     ("fragments expanded", limits.FIELDS - 1, expanded),
+    ("a number", limits.NUMBER_CHARS, lambda count: "{ a(x: " + "9" * count + ") }"),
+    ("a number", limits.NUMBER_CHARS - 1, lambda count: "{ a(x: -" + "9" * count + ") }"),
+    ("a number", limits.NUMBER_CHARS - 2, lambda count: "{ a(x: [1." + "9" * count + "]) }"),
+    ("too large", 308, lambda count: "{ a @d(x: {y: 1e" + str(count) + "}) }"),
+    ("a number", limits.NUMBER_CHARS, lambda count: f"query($n: Int = {'9' * count}) {{ a }}"),
 ]
 
 

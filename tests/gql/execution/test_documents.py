@@ -1,12 +1,22 @@
 """The cache of documents."""
 
-import pytest
-from graphql import DocumentNode
+from collections.abc import Iterator
 
+import pytest
+from graphql import (
+    DocumentNode,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+)
+
+from gateway.core.errors import Code
 from gateway.gql.execution import document_limits as limits
 from gateway.gql.execution import documents as module
 from gateway.gql.execution.documents import Documents
-from gateway.gql.execution.errors import RequestError
+from gateway.gql.execution.errors import RequestError, to_gateway_error
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 
 SMALL = "{ __typename }"
@@ -72,6 +82,43 @@ def test_comments_are_limited(documents: Documents) -> None:
     documents.document("# x\n" * limits.COMMENTS + SMALL)
     with pytest.raises(RequestError):
         documents.document("# x\n" * (limits.COMMENTS + 1) + SMALL)
+
+
+def literals(type_: GraphQLInputType, number: str) -> Iterator[str]:
+    """Literals of this type with the number in the place of each value."""
+    if isinstance(type_, GraphQLNonNull):
+        yield from literals(type_.of_type, number)
+    elif isinstance(type_, GraphQLList):
+        yield from (f"[{literal}]" for literal in literals(type_.of_type, number))
+    elif isinstance(type_, GraphQLInputObjectType):
+        for name, input_field in type_.fields.items():
+            yield from (f"{{{name}: {each}}}" for each in literals(input_field.type, number))
+    else:
+        yield number
+
+
+def arguments() -> Iterator[tuple[str, str, GraphQLInputType]]:
+    """The parent, the start of a selection, and the type of every argument."""
+    for parent in EXECUTABLE_SCHEMA.type_map.values():
+        if isinstance(parent, GraphQLObjectType) and not parent.name.startswith("__"):
+            for name, field in parent.fields.items():
+                for argument, definition in field.args.items():
+                    yield parent.name, f"{name}({argument}: ", definition.type
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, "-" + "9" * 60_000, "1e999", "9" * 5_000 + ".5"])
+def test_a_huge_number_in_any_argument_is_an_error_of_the_caller(
+    documents: Documents, number: str
+) -> None:
+    tried = 0
+    for parent, start, type_ in arguments():
+        for literal in literals(type_, number):
+            with pytest.raises(RequestError) as rejected:
+                documents.document(f"{{ ... on {parent} {{ {start}{literal}) }} }}")
+            codes = {to_gateway_error(error).code for error in rejected.value.errors}
+            assert codes == {Code.INVALID_ARGUMENT}, (parent, start, literal[:40])
+            tried += 1
+    assert tried > 100
 
 
 @pytest.mark.parametrize("text", ["{ a " * 400, "{ a(b: " + "[" * 900])

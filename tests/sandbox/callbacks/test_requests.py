@@ -80,6 +80,7 @@ def test_all_connection_overrides_are_parsed() -> None:
         "rc=6",
         "rc=-1",
         "rc=many",
+        "rc=" + "9" * 5_000,
         "rp=6xx",
         "ct=99",
         "ct=10001",
