@@ -1,5 +1,6 @@
 """Limits on documents: each is tested at the limit and one above it."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -8,19 +9,42 @@ from graphql import get_introspection_query, parse
 from gateway.core.errors import InvalidArgument
 from gateway.gql.execution import document_limits as limits
 from gateway.gql.execution.document_limits import check_document
+from gateway.gql.execution.documents import Documents
+from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
+from tests.gql.execution.hostile_documents import hostile_documents, refuse_or_accept
+
+HOSTILE = hostile_documents()
+REF = 'ref: {uniqueName: "standup"}'
+
+
+@pytest.fixture
+def documents() -> Documents:
+    return Documents(EXECUTABLE_SCHEMA, introspection=False)
 
 
 def deep(depth: int) -> str:
     return "{ " + "a { " * (depth - 1) + "a" + " }" * depth
 
 
-def fragments(count: int) -> str:
-    return "{ a } " + " ".join(f"fragment f{n} on Query {{ a }}" for n in range(count))
+def operations(count: int) -> str:
+    return " ".join(f"query q{n} {{ a }}" for n in range(count))
 
 
 def merged(count: int) -> str:
-    """One response key from a fragment, an inline fragment and a repeated parent."""
-    return "{ a { k ...f } a { ... on A { " + "k " * (count - 2) + "} } } fragment f on A { k }"
+    """One response key from a field, an inline fragment and a repeated parent."""
+    return "{ a { k } a { ... on A { " + "k " * (count - 1) + "} } }"
+
+
+def spread_again(count: int) -> str:
+    """One response key from one fragment that is spread again and again."""
+    return "{ " + "a { ...f } " * count + "} fragment f on A { k }"
+
+
+def colocated(count: int, body: str = "id __typename") -> str:
+    """A fragment for each component of a page."""
+    spreads = " ".join(f"...f{n}" for n in range(count))
+    parts = " ".join(f"fragment f{n} on Room {{ {body} }}" for n in range(count))
+    return f"{{ room {{ {spreads} }} }} {parts}"
 
 
 def expanded(count: int) -> str:
@@ -38,7 +62,9 @@ LIMITS: list[tuple[str, int, Callable[[int], str]]] = [
         limits.ALIASES,
         lambda count: "{ a { " + " ".join(f"k{n}: a" for n in range(count)) + " } }",
     ),
-    ("fragments", limits.FRAGMENTS, fragments),
+    ("operations", limits.OPERATIONS, operations),
+    ("too often", 58, colocated),
+    ("too often", 71, lambda count: colocated(count, "id")),
     (
         "root fields",
         limits.ROOT_FIELDS,
@@ -52,6 +78,7 @@ LIMITS: list[tuple[str, int, Callable[[int], str]]] = [
     ),
     ("in one place", limits.SAME_RESPONSE_KEY, lambda count: "{ " + "k " * count + "}"),
     ("in one place", limits.SAME_RESPONSE_KEY, merged),
+    ("in one place", limits.SAME_RESPONSE_KEY, spread_again),
     (
         "in one place",
         limits.SAME_RESPONSE_KEY,
@@ -102,7 +129,7 @@ def test_directives_are_counted_on_operations_variables_and_fragments() -> None:
     for document in (
         "query @d @d @d @d @d @d { a }",
         "query($v: Int @d @d @d @d @d @d) { a }",
-        "{ a } fragment f on A @d @d @d @d @d @d { a }",
+        "{ ...f } fragment f on A @d @d @d @d @d @d { a }",
         "{ ... @d @d @d @d @d @d { a } }",
         "{ ...f @d @d @d @d @d @d } fragment f on A { a }",
     ):
@@ -117,3 +144,59 @@ def test_the_standard_introspection_query_is_within_the_limits() -> None:
 def test_every_operation_of_a_document_is_checked() -> None:
     with pytest.raises(InvalidArgument):
         check_document(parse("query A { a } query B " + deep(limits.DEPTH + 1)))
+
+
+@pytest.mark.parametrize(
+    ("document", "what"),
+    [
+        ("{ a } fragment f on A { a }", "'f' is never used"),
+        ("{ a } fragment f on A { ...g } fragment g on A { ...f }", "'f' is never used"),
+        ("{ ...g }", "'g' is unknown"),
+        ("query A { a } query B { a { ...g } }", "'g' is unknown"),
+        ("{ ...f } fragment f on A { a } fragment f on A { b }", "two fragments 'f'"),
+        ("{ a } type T { a: Int }", "defines a part of a schema"),
+        ("{ a } extend type Query { a: Int }", "defines a part of a schema"),
+        ("{ ..." + "x" * 60_000 + " }", "x…' is unknown"),
+    ],
+)
+def test_what_validation_refuses_anyway_is_refused_before_it(document: str, what: str) -> None:
+    with pytest.raises(InvalidArgument, match=what) as refused:
+        check_document(parse(document))
+    assert len(refused.value.message) < 300
+
+
+def test_all_operations_share_one_budget_of_fields() -> None:
+    wide = " fragment f on A { " + " ".join(f"k{n}" for n in range(600)) + " }"
+    check_document(parse("query A { a { ...f } }" + wide))
+    with pytest.raises(InvalidArgument, match="fragments expanded"):
+        check_document(parse("query A { a { ...f } } query B { a { ...f } }" + wide))
+
+
+def test_fragments_of_many_components_are_valid(documents: Documents) -> None:
+    """A page has a fragment for each component, and each selects `id`."""
+    assert refuse_or_accept(documents, colocated(50).replace("room ", f"room({REF}) ")) == ""
+    nested = (
+        "{ room("
+        + REF
+        + ") { ...f0 } } "
+        + " ".join(f"fragment f{n} on Room {{ id __typename ...f{n + 1} }}" for n in range(50))
+    )
+    assert refuse_or_accept(documents, nested + " fragment f50 on Room { sid }") == ""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_document_causes_bounded_work(documents: Documents, name: str) -> None:
+    """The work is counted in calls and returns of functions: a time would depend on the
+    machine. A million take some 50 ms."""
+    count = 0
+
+    def note(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(note)
+    try:
+        refuse_or_accept(documents, HOSTILE[name])
+    finally:
+        sys.setprofile(None)
+    assert count < 1_000_000
