@@ -168,13 +168,25 @@ class GraphQLEngine:
     ) -> Operation:
         """Prepares an operation and charges its cost to the caller.
 
+        The price of a rejected document is held before a new document is parsed: a
+        caller that has spent its points causes no work. A document in the cache is
+        charged once its cost is known.
+
         Raises RequestError as `prepare` does, and when the caller has spent its points.
         A rejected request costs points too.
         """
+        rejected_cost = min(REJECTED_COST, context.caller.limit)
+        try:
+            request = self._with_text(request)
+        except RequestError:
+            await self._hold(context, CALL_COST)
+            raise
+        if request.query not in self._documents:
+            await self._hold(context, rejected_cost)
         try:
             operation = self.prepare(request, context, timeout_s)
         except RequestError:
-            await self._hold(context, REJECTED_COST)
+            await self._hold(context, rejected_cost)
             raise
         await self._hold(context, CALL_COST + operation.cost.points)
         return operation
@@ -193,13 +205,7 @@ class GraphQLEngine:
         Raises RequestError for an invalid document, operation name or variables, and
         for an operation that costs too much.
         """
-        try:
-            if request.document_id is not None:
-                request = replace(request, query=self._trusted.text(request.document_id))
-            elif request.digest is not None and not request.query:
-                request = replace(request, query=self._trusted.persisted(request.digest))
-        except InvalidArgument as error:
-            raise RequestError.wrap(error) from None
+        request = self._with_text(request)
         executor = OperationExecutor.build(
             self._schema,
             self._documents.document(request.query),
@@ -221,3 +227,17 @@ class GraphQLEngine:
         except InvalidArgument as error:
             raise RequestError.wrap(error) from None
         return Operation(request, executor, min(self._deadline_s, timeout_s), self._cache, cost)
+
+    def _with_text(self, request: GraphQLRequest) -> GraphQLRequest:
+        """The request with its document's text. Raises RequestError for an unknown
+        document."""
+        if request.query:
+            return request
+        try:
+            if request.document_id is not None:
+                return replace(request, query=self._trusted.text(request.document_id))
+            if request.digest is not None:
+                return replace(request, query=self._trusted.persisted(request.digest))
+        except InvalidArgument as error:
+            raise RequestError.wrap(error) from None
+        return request

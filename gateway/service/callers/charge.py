@@ -42,17 +42,25 @@ class Charge:
     async def hold(self, points: int) -> None:
         """Charges the largest possible cost, before the call runs.
 
+        A second call changes what is held: it charges or returns the difference.
+
         Raises Throttled with `retry_after_ms` if the caller has not enough points left,
-        and InvalidArgument if it never has enough for this call.
+        and InvalidArgument if it never has enough for this call. Points that are held
+        already then stay charged.
         """
-        self.requested, limit = points, self._caller.limit
+        held, limit = self.actual, self._caller.limit
+        self.requested = points
         if points > limit:
             await self.hold(CALL_COST)
             raise InvalidArgument(
                 f"call costs up to {points:,} points, and this caller has {limit:,} a minute: "
                 "request smaller pages"
             )
-        cost_us = duration_us(points, limit)
+        cost_us = duration_us(points, limit) - duration_us(held, limit)
+        if self.balance is not None and cost_us <= 0:
+            self._give_back(-cost_us, self.balance)
+            self.actual = points
+            return
         result = await self._limiter.spend(self._caller.key, cost_us)
         self.balance = Balance(limit, result.used_us)
         if not result.is_allowed:
@@ -75,9 +83,12 @@ class Charge:
         self.actual = min(self.requested, CALL_COST + objects + FETCH_COST * self.requests.count)
         limit = self.balance.limit
         unused_us = duration_us(self.requested, limit) - duration_us(self.actual, limit)
-        if unused_us:
-            self._limiter.give_back(self._caller.key, unused_us)
-            self.balance = Balance(limit, max(0, self.balance.used_us - unused_us))
+        self._give_back(unused_us, self.balance)
+
+    def _give_back(self, us: int, balance: Balance) -> None:
+        if us:
+            self._limiter.give_back(self._caller.key, us)
+            self.balance = Balance(balance.limit, max(0, balance.used_us - us))
 
 
 def limit_headers(charge: Charge) -> dict[str, str]:

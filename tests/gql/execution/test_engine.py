@@ -3,15 +3,21 @@
 import asyncio
 import gc
 import json
+import sys
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 from graphql import OperationType
 
-from gateway.core.errors import Code
+from gateway.core.callers import Caller, Scope
+from gateway.core.errors import Code, Throttled
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
-from gateway.gql.execution.errors import RequestError
+from gateway.gql.execution.errors import PersistedQueryNotSupported, RequestError
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
+from gateway.gql.schema.context import Context
+from gateway.service.callers.charge import Charge
+from gateway.service.callers.points import CallerLimiter
 from tests.gql.fakes import ACCOUNT, Account, delivered, operation_context
 
 ENGINE = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=5)
@@ -94,3 +100,87 @@ async def test_a_subscription_that_does_not_start_in_time_ends_with_a_timeout() 
     [result] = [result async for result in operation.results()]
     assert result.error_code is Code.DEADLINE_EXCEEDED
     assert result.status == 504
+
+
+class Admission:
+    """Admits documents of a caller with 1,000 points to an engine of its own.
+
+    `work` counts the calls of functions that the last one took.
+    """
+
+    def __init__(self) -> None:
+        self.limiter = CallerLimiter()
+        self.caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}), limit=1_000)
+        self.engine = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=5)
+        self.work = 0
+
+    async def admit(self, request: GraphQLRequest) -> Charge:
+        charge = Charge(self.limiter, self.caller)
+        context = Context(self.caller, Account(ACCOUNT), "trace", charge)  # type: ignore[arg-type]
+        self.work = 0
+        sys.setprofile(self._count)
+        try:
+            await self.engine.admit(request, context)
+        finally:
+            sys.setprofile(None)
+        return charge
+
+    async def spend(self, points: int) -> None:
+        await Charge(self.limiter, self.caller).hold(points)
+
+    def _count(self, *_: object) -> None:
+        self.work += 1
+
+
+WIDE = "{ rooms { nodes { " + " ".join(f"... on Room {{ sid }} f{n}" for n in range(150)) + " } } }"
+
+
+@pytest.mark.parametrize("query", [WIDE, "{ a(b: [" + "1 " * 900, "{ " + "__typename " * 30 + "}"])
+async def test_a_document_of_a_caller_that_has_spent_its_points_is_not_parsed(query: str) -> None:
+    admission = Admission()
+    await admission.spend(950)
+    with pytest.raises(RequestError) as refused:
+        await admission.admit(GraphQLRequest(query))
+    assert isinstance(refused.value.errors[0].original_error, Throttled)
+    assert admission.work < 500
+    assert query not in admission.engine._documents
+
+
+async def test_a_rejected_document_costs_its_price_once() -> None:
+    admission = Admission()
+    for _ in range(10):
+        with pytest.raises(RequestError) as refused:
+            await admission.admit(GraphQLRequest("{ nonsense }"))
+        assert "nonsense" in refused.value.errors[0].message
+    with pytest.raises(RequestError) as refused:
+        await admission.admit(GraphQLRequest("{ nonsense }"))
+    assert isinstance(refused.value.errors[0].original_error, Throttled)
+
+
+async def test_a_new_document_and_a_cached_one_cost_the_same() -> None:
+    admission = Admission()
+    for query in ("{ __typename }", "{ rooms(first: 100) { nodes { sid } } }"):
+        new, cached = [await admission.admit(GraphQLRequest(query)) for _ in range(2)]
+        assert (new.requested, new.actual) == (cached.requested, cached.actual)
+
+
+async def test_a_cached_document_needs_no_points_but_its_cost() -> None:
+    admission = Admission()
+    await admission.admit(GraphQLRequest("{ __typename }"))
+    await admission.spend(950)
+    assert (await admission.admit(GraphQLRequest("{ __typename }"))).actual == 10
+
+
+async def test_an_unknown_digest_costs_a_call() -> None:
+    """Clients send the document then, and pay for that."""
+    admission = Admission()
+    await admission.spend(985)
+    with pytest.raises(RequestError) as refused:
+        await admission.admit(GraphQLRequest("", digest="0" * 64))
+    assert isinstance(refused.value.errors[0].original_error, PersistedQueryNotSupported)
+
+
+async def test_a_caller_with_fewer_points_than_a_rejected_document_costs_can_call() -> None:
+    admission = Admission()
+    admission.caller = replace(admission.caller, limit=50)
+    assert (await admission.admit(GraphQLRequest("{ __typename }"))).actual == 10

@@ -42,6 +42,29 @@ async def test_settling_returns_what_a_call_did_not_cost() -> None:
     assert remaining(await held(limiter, 100)) >= LIMIT - CALL_COST - 100
 
 
+async def test_what_is_held_can_be_changed_and_only_the_difference_is_charged() -> None:
+    limiter = CallerLimiter()
+    charge = await held(limiter, 600)
+    await charge.hold(800)
+    assert LIMIT - 800 <= remaining(charge) < LIMIT - 700
+    await charge.hold(100)
+    assert (charge.requested, charge.actual) == (100, 100)
+    assert LIMIT - 100 <= remaining(charge) < LIMIT - 50
+    charge.settle(objects=0)
+    assert charge.actual == CALL_COST
+    assert remaining(await held(limiter, 100)) >= LIMIT - CALL_COST - 100
+
+
+async def test_what_is_held_stays_charged_if_the_caller_cannot_pay_more() -> None:
+    limiter = CallerLimiter()
+    await held(limiter, 700)
+    charge = await held(limiter, 100)
+    with pytest.raises(Throttled):
+        await charge.hold(500)
+    assert charge.actual == 100
+    assert remaining(await held(limiter, 0)) < LIMIT - 700
+
+
 async def test_requests_to_twilio_and_objects_are_charged_but_never_more_than_was_held() -> None:
     limiter = CallerLimiter()
     charge = await held(limiter, 200)
