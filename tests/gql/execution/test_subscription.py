@@ -93,8 +93,9 @@ async def test_messages_with_one_cursor_are_encoded_apart() -> None:
 async def test_i12_an_error_is_not_shared_with_other_callers() -> None:
     """It holds the caller's trace id."""
     account = Account(ACCOUNT)
-    broken = delivered(1, event(RoomEventType.ROOM_ENDED, room_duration=2**40))
-    first, second = await delivery(account, broken, *subscriptions(account, {}, {}))
+    query = "subscription { roomEvents { ... on RoomEvent { room { durationSeconds } } } }"
+    broken = delivered(1, event(RoomEventType.ROOM_CHANGED, room=room(duration=2**40)))
+    first, second = await delivery(account, broken, *subscriptions(account, {}, {}, query=query))
     assert "errors" in json.loads(first.encoded)
     assert first.encoded is not second.encoded
 
