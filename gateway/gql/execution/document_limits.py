@@ -31,6 +31,8 @@ TOKENS = 1_000
 COMMENTS = 100
 DEPTH = 12
 ALIASES = 15
+# Each response of a stream repeats the aliases.
+ALIAS_CHARS = 128
 DIRECTIVES = 20
 DIRECTIVES_PER_NODE = 5
 SAME_RESPONSE_KEY = 10
@@ -125,6 +127,7 @@ def _check_counts(document: DocumentNode) -> None:
     for node in _nodes(document):
         if isinstance(node, FieldNode) and node.alias is not None:
             aliases += 1
+            _check("characters in an alias", len(node.alias.value), ALIAS_CHARS, "shorten it")
         on_node = len(getattr(node, "directives", None) or ())
         _check("directives in one place", on_node, DIRECTIVES_PER_NODE, "remove some")
         directives += on_node

@@ -21,8 +21,10 @@ PROTOCOL = "graphql-transport-ws"
 MAX_OPERATIONS = 50
 # A client may start with all its operations at once.
 MESSAGE_RATE = Rate(per_s=20, burst=MAX_OPERATIONS + 20)
+# Each message of an operation has its id. Clients use a UUID, or count.
+MAX_ID_CHARS = 128
 # An id in the reason of a close frame is shortened: the frame holds 125 bytes.
-_MAX_ID_CHARS = 80
+_MAX_SHOWN_ID_CHARS = 80
 
 
 class CloseCode(IntEnum):
@@ -177,6 +179,10 @@ class Session:
                 return [Send(b'{"type":"pong"}')]
             case Pong():
                 return []
+            case Subscribe(id=id_) | Complete(id=id_) if not 1 <= len(id_) <= MAX_ID_CHARS:
+                return self._close(
+                    CloseCode.BAD_REQUEST, f"Operation id must have 1 to {MAX_ID_CHARS} characters"
+                )
             case Subscribe():
                 return self._subscribe(message)
             case Complete():
@@ -210,7 +216,7 @@ class Session:
         if message.id in self._operations:
             return self._close(
                 CloseCode.SUBSCRIBER_EXISTS,
-                f"Subscriber for {message.id[:_MAX_ID_CHARS]} already exists",
+                f"Subscriber for {message.id[:_MAX_SHOWN_ID_CHARS]} already exists",
             )
         if len(self._operations) >= MAX_OPERATIONS:
             error = Throttled(
@@ -303,7 +309,5 @@ def _decode(text: str | None) -> Message | None:
     try:
         message: Message = _DECODER.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return None
-    if isinstance(message, Subscribe) and not message.id:
         return None
     return message

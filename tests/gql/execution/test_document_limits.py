@@ -62,6 +62,7 @@ LIMITS: list[tuple[str, int, Callable[[int], str]]] = [
         limits.ALIASES,
         lambda count: "{ a { " + " ".join(f"k{n}: a" for n in range(count)) + " } }",
     ),
+    ("in an alias", limits.ALIAS_CHARS, lambda count: "{ " + "x" * count + ": a }"),
     ("operations", limits.OPERATIONS, operations),
     ("too often", 58, colocated),
     ("too often", 71, lambda count: colocated(count, "id")),

@@ -14,6 +14,7 @@ from gateway.core.errors import (
     UpstreamUnavailable,
 )
 from gateway.gql.transport.transport_ws import (
+    MAX_ID_CHARS,
     MAX_OPERATIONS,
     MESSAGE_RATE,
     PROTOCOL,
@@ -274,3 +275,14 @@ def test_next_prefix_and_error_message_escape_the_id() -> None:
 
 def test_credentials_are_not_in_a_repr() -> None:
     assert "secret" not in repr(Authenticate(Credentials("Bearer secret", "secret")))
+
+
+def test_an_operation_id_has_at_most_128_characters() -> None:
+    """Each message of the operation repeats it."""
+    longest = "é" * MAX_ID_CHARS
+    session = acknowledged()
+    [start] = session.receive(subscribe(longest), NOW)
+    assert isinstance(start, StartOperation)
+    assert session.receive(complete(longest), NOW) == [CancelOperation(longest)]
+    for frame in (subscribe(longest + "x"), complete(longest + "x"), subscribe(""), complete("")):
+        assert close_code(acknowledged().receive(frame, NOW)) == 4400
