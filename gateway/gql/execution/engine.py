@@ -26,7 +26,7 @@ from gateway.gql.execution.results import (
     execution_result,
     format_cost,
 )
-from gateway.gql.execution.selection_key import selection_key
+from gateway.gql.execution.selection_key import OpenSelections, selection_key
 from gateway.gql.execution.subscription import EventKey, RunningSubscription
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.schema.context import Context
@@ -68,9 +68,11 @@ class Operation:
         executor: Executor[Context],
         timeout_s: float,
         cache: EncodedMessages[EventKey],
+        open_selections: OpenSelections,
         cost: Cost,
     ) -> None:
         self.cost = cost
+        self._open_selections = open_selections
         self._request = request
         self._executor = executor
         self._timeout_s = timeout_s
@@ -113,26 +115,25 @@ class Operation:
             return
         try:
             # The root field itself costs one fetch. More than that is below the events.
+            key = self._selection_key()
             subscription = RunningSubscription(
-                self._executor,
-                self._selection_key(),
-                self._cache,
-                fetches=self.cost.points > FETCH_COST,
+                self._executor, key, self._cache, fetches=self.cost.points > FETCH_COST
             )
-            async with aclosing(subscription.results(write_now)) as results:
-                # The first message comes at once. The others come with the events.
-                async with within(self._timeout_s):
-                    result = await anext(results, None)
-                while result is not None:
-                    yield result
-                    result = await anext(results, None)
+            with self._open_selections.enter(self._executor.context_value.caller.key, key):
+                async with aclosing(subscription.results(write_now)) as results:
+                    # The first message comes at once. The others come with the events.
+                    async with within(self._timeout_s):
+                        result = await anext(results, None)
+                    while result is not None:
+                        yield result
+                        result = await anext(results, None)
         except Exception as error:
             yield error_result(RequestError.wrap(error), self._trace_id)
 
     def _selection_key(self) -> bytes:
-        executor, request = self._executor, self._request
+        executor = self._executor
         return selection_key(
-            request.query, request.variables, executor.operation, executor.fragment_definitions
+            self._request.variables, executor.operation, executor.fragment_definitions
         )
 
     async def _execute(self) -> ExecutionResult:
@@ -162,6 +163,7 @@ class GraphQLEngine:
         self._hide_suggestions = not introspection
         self._deadline_s = deadline_s
         self._cache = EncodedMessages[EventKey]()
+        self._open_selections = OpenSelections()
 
     async def admit(
         self, request: GraphQLRequest, context: Context, timeout_s: float = math.inf
@@ -226,7 +228,14 @@ class GraphQLEngine:
             )
         except InvalidArgument as error:
             raise RequestError.wrap(error) from None
-        return Operation(request, executor, min(self._deadline_s, timeout_s), self._cache, cost)
+        return Operation(
+            request,
+            executor,
+            min(self._deadline_s, timeout_s),
+            self._cache,
+            self._open_selections,
+            cost,
+        )
 
     def _with_text(self, request: GraphQLRequest) -> GraphQLRequest:
         """The request with its document's text. Raises RequestError for an unknown

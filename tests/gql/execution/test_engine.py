@@ -4,7 +4,7 @@ import asyncio
 import gc
 import json
 import sys
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 
 import pytest
@@ -15,6 +15,8 @@ from gateway.core.errors import Code, Throttled
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
 from gateway.gql.execution.errors import PersistedQueryNotSupported, RequestError
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
+from gateway.gql.execution.results import GraphQLResult
+from gateway.gql.execution.selection_key import SELECTIONS
 from gateway.gql.schema.context import Context
 from gateway.service.callers.charge import Charge
 from gateway.service.callers.points import CallerLimiter
@@ -184,3 +186,36 @@ async def test_a_caller_with_fewer_points_than_a_rejected_document_costs_can_cal
     admission = Admission()
     admission.caller = replace(admission.caller, limit=50)
     assert (await admission.admit(GraphQLRequest("{ __typename }"))).actual == 10
+
+
+async def test_subscriptions_that_select_the_same_share_responses_whatever_their_texts() -> None:
+    account = Account(ACCOUNT)
+    texts = (EVENTS, 'subscription Other { roomEvents(after: "c0") { prev } } # the same')
+    async with AsyncExitStack() as stack:
+        streams = [
+            await stack.enter_async_context(aclosing(prepare(account, text).results()))
+            for text in texts
+        ]
+        for stream in streams:
+            await anext(stream)
+        account.feed.put(delivered(1))
+        first, second = [await anext(stream) for stream in streams]
+    assert first.encoded is second.encoded
+
+
+async def test_a_caller_has_a_bounded_number_of_different_selections_open() -> None:
+    account = Account(ACCOUNT)
+    async with AsyncExitStack() as stack:
+
+        async def subscribe(selected: str) -> GraphQLResult:
+            operation = prepare(account, f"subscription {{ roomEvents {{ {selected} }} }}")
+            return await anext(
+                await stack.enter_async_context(aclosing(operation.results())),
+            )
+
+        for number in range(SELECTIONS):
+            assert (await subscribe(f"a{number}: prev")).error_code is None
+        assert (await subscribe("a0: prev")).error_code is None
+        assert (await subscribe("cursor")).error_code is Code.THROTTLED
+    async with aclosing(prepare(account, EVENTS).results()) as results:
+        assert (await anext(results)).error_code is None
