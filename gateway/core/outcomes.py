@@ -25,6 +25,12 @@ KEY_REUSED: Final = (
 )
 ROOM_ENDED: Final = "the room has ended, so it cannot be changed or joined: create a new one"
 PARTICIPANT_LEFT: Final = "the participant is no longer connected: nothing is left to do"
+TRANSCRIPTION_EXISTS: Final = (
+    "the room has a transcription already and can have one only: update that one"
+)
+TRANSCRIPTION_FAILED: Final = (
+    "the transcription has failed, so it cannot be started or stopped: use another room"
+)
 
 NOT_FOUND: Final[Mapping[Reason, str]] = {
     Reason.ROOM_NOT_FOUND: (

@@ -1,18 +1,22 @@
 """Use cases of transcriptions. Twilio allows one at a time in each room."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import Final
 
 from gateway.core.caching import MEDIA_LIFETIME, Fence, ReadResult
 from gateway.core.callers import Caller, Scope
-from gateway.core.errors import Reason
+from gateway.core.errors import FailedPrecondition, GatewayError, Reason, UpstreamRejected
 from gateway.core.events import RoomChangeKind
+from gateway.core.outcomes import TRANSCRIPTION_EXISTS, TRANSCRIPTION_FAILED
 from gateway.core.paging import Page
 from gateway.core.rooms import RoomRef, RoomSid
 from gateway.core.transcriptions import (
     Transcription,
     TranscriptionsConfiguration,
+    TranscriptionStatus,
     TranscriptionUpdate,
     Ttid,
 )
@@ -30,6 +34,7 @@ _TRANSCRIPTIONS: Final = ResourceKind[WirePage[Transcription]](
 )
 # A room has at most one: the page is as short as Twilio allows.
 _ONE: Final = 1
+_BAD_CREDENTIALS: Final = (401, 403)
 
 
 class Transcriptions:
@@ -77,8 +82,9 @@ class Transcriptions:
         """Starts a transcription, and returns it.
 
         For a day, another call with the same idempotency key returns the same
-        transcription, as it is by then. Raises OutcomeUnknown when Twilio's answer was
-        lost, and IdempotencyKeyReused when the key was used for another request.
+        transcription, as it is by then. Raises FailedPrecondition when the room has a
+        transcription, OutcomeUnknown when Twilio's answer was lost, and
+        IdempotencyKeyReused when the key was used for another request.
         """
         caller.require(Scope.ROOMS_WRITE)
         key = idempotency_key_of(
@@ -92,7 +98,7 @@ class Transcriptions:
                 if found is not None:
                     return found
             request = transcriptions.create_transcription(sid, configuration)
-            async with self._rooms.expected_outcomes(caller, sid):
+            async with self._rooms.expected_outcomes(caller, sid), self._state_that_refuses(sid):
                 return await self._mutations.apply(request, sid, RoomChangeKind.TRANSCRIPTION)
 
         async def repeat(result: str) -> Transcription:
@@ -110,11 +116,41 @@ class Transcriptions:
     async def update(
         self, caller: Caller, room: RoomRef, ttid: Ttid, update: TranscriptionUpdate
     ) -> Transcription:
-        """Starts, stops or reconfigures a transcription, and returns it."""
+        """Starts, stops or reconfigures a transcription, and returns it. Raises
+        FailedPrecondition when it has failed, and its status is to change."""
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.update_transcription(sid, ttid, update)
-        async with self._rooms.expected_outcomes(caller, sid, Reason.TRANSCRIPTION_NOT_FOUND):
+        async with (
+            self._rooms.expected_outcomes(caller, sid, Reason.TRANSCRIPTION_NOT_FOUND),
+            self._state_that_refuses(sid, update),
+        ):
             return await self._mutations.execute(request, sid, RoomChangeKind.TRANSCRIPTION)
+
+    @asynccontextmanager
+    async def _state_that_refuses(
+        self, sid: RoomSid, update: TranscriptionUpdate | None = None
+    ) -> AsyncIterator[None]:
+        """Turns a refusal into FailedPrecondition if the room's transcription is the
+        reason.
+
+        Twilio documents that a room has one transcription and that a failed one cannot
+        be started, but no error code for either. So the present state decides.
+        """
+        try:
+            yield
+        except UpstreamRejected as error:
+            if error.twilio is None or error.twilio.status in _BAD_CREDENTIALS:
+                raise
+            listed = None
+            with suppress(GatewayError):
+                listed = await self._reads.from_twilio(_listing(sid).page_query(_ONE, None))
+            items = () if listed is None else listed.value.items
+            if update is None and items:
+                raise FailedPrecondition(TRANSCRIPTION_EXISTS, twilio=error.twilio) from error
+            is_failed = any(item.status is TranscriptionStatus.FAILED for item in items)
+            if update is not None and update.status is not None and is_failed:
+                raise FailedPrecondition(TRANSCRIPTION_FAILED, twilio=error.twilio) from error
+            raise
 
     async def _started_since(self, sid: RoomSid, began_at: datetime) -> Transcription | None:
         """Returns the transcription that an earlier attempt has started.

@@ -325,6 +325,12 @@ CONFLICTS = {
         },
         fault={"match": {"method": "POST"}, "status": 400, "code": 53209},
     ),
+    "startTranscription in a room that has one": in_room(
+        "FAILED_PRECONDITION",
+        "startTranscription",
+        lambda scenario: scenario.room,
+        more=lambda _: {"twilioCode": 20001},
+    ),
     "startTranscription in a full room": in_room(
         "FAILED_PRECONDITION",
         "startTranscription",

@@ -5,7 +5,14 @@ from typing import Literal
 import pytest
 
 from gateway.core.callers import Scope
-from gateway.core.errors import GatewayError, NotFound, OutcomeUnknown, PermissionDenied
+from gateway.core.errors import (
+    FailedPrecondition,
+    GatewayError,
+    NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
+    UpstreamRejected,
+)
 from gateway.core.events import RoomChangeKind
 from gateway.core.outcomes import IdempotencyKeyReused
 from gateway.core.transcriptions import (
@@ -15,6 +22,7 @@ from gateway.core.transcriptions import (
     Ttid,
 )
 from gateway.sandbox.faults.injector import Fault, Match
+from gateway.sandbox.world.model import TranscriptionStatus as AtTwilio
 from gateway.service.accounts import Account
 from gateway.store.eventlog import readable
 from tests.service.conftest import ACCOUNT, ADMIN, Site, ref, restricted, sid
@@ -63,10 +71,41 @@ async def test_i11_a_started_or_stopped_transcription_is_read_so_on_every_replic
 async def test_a_second_transcription_is_refused_and_changes_nothing(site: Site) -> None:
     account, room = await site.replica(), site.make_at_twilio()
     await account.transcriptions.create(ADMIN, ref(room), None)
-    with pytest.raises(GatewayError):
+    with pytest.raises(FailedPrecondition) as refused:
         await account.transcriptions.create(ADMIN, ref(room), None)
+    assert refused.value.twilio is not None
+    assert (refused.value.twilio.code, refused.value.is_retryable) == (20001, False)
     assert await statuses(account, room) == [STARTED]
     assert len(await site.log.read_last(10)) == 1
+
+
+async def test_refusal_of_a_room_without_a_transcription_stays_a_refusal(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    site.sandbox.faults.add(Fault(Match("POST"), status=400, code=20001))
+    with pytest.raises(UpstreamRejected):
+        await account.transcriptions.create(ADMIN, ref(room), None)
+
+
+async def test_bad_credentials_are_never_a_second_transcription(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    await account.transcriptions.create(ADMIN, ref(room), None)
+    site.sandbox.faults.add(Fault(Match("POST"), status=401, code=20003))
+    with pytest.raises(UpstreamRejected):
+        await account.transcriptions.create(ADMIN, ref(room), None)
+
+
+async def test_failed_transcription_cannot_be_started_again(site: Site) -> None:
+    account, room = await site.replica(), site.make_at_twilio()
+    started = await account.transcriptions.create(ADMIN, ref(room), None)
+    world, stored = site.sandbox.world, site.room_at_twilio(room)
+    assert stored.transcription is not None
+    failed = replace(stored.transcription, status=AtTwilio.FAILED)
+    world.store(ACCOUNT).put(replace(stored, transcription=failed), world.now_s())
+    with pytest.raises(FailedPrecondition) as refused:
+        await account.transcriptions.update(
+            ADMIN, ref(room), started.ttid, TranscriptionUpdate(status=STARTED)
+        )
+    assert refused.value.twilio is not None
 
 
 async def test_key_returns_the_transcription_that_it_started(site: Site) -> None:
