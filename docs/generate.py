@@ -169,7 +169,8 @@ def _fields(type_: GraphQLObjectType | GraphQLInterfaceType) -> Iterator[str]:
     inherited = {name for above in type_.interfaces for name in above.fields}
     if type_.interfaces:
         links = ", ".join(f"[{above.name}](#{above.name.lower()})" for above in type_.interfaces)
-        yield f"Implements {links}, and has their fields."
+        whose = "its" if len(type_.interfaces) == 1 else "their"
+        yield f"Implements {links}, and has {whose} fields."
     own = {name: field for name, field in type_.fields.items() if name not in inherited}
     if own:
         rows = (

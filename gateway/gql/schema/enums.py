@@ -90,7 +90,8 @@ _register(
         "ROOMS_WRITE": "Change rooms and what belongs to them.",
         "EVENTS_SUBSCRIBE": "Subscribe to events and live views, and read the event log.",
         "TOKENS_MINT": "Make and explain access tokens.",
-        "ADMIN": "Everything, and read the callback addresses, which contain a secret.",
+        "ADMIN": "Do everything, and read the callback addresses, which contain a secret. A caller "
+        "with this scope has no other in its list.",
     },
 )
 _register(

@@ -45,7 +45,7 @@ _Endings: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 _UNITS: Final = ("Seconds", "Minutes", "Ms", "Bytes")
 _BOOLEAN: Final = re.compile(r"(?:is|has)(?=[A-Z])")
 _SNAKE: Final = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
-_CODE: Final = re.compile(r"`(\w+)`")
+_CODE: Final = re.compile(r"(Twilio calls it )?`(\w+)`")
 # Words of a proto, and what GraphQL has instead.
 _WORDS: Final = (
     (re.compile(r"\bFails with `?NOT_FOUND`? (?=if|when)"), "Null "),
@@ -264,7 +264,12 @@ class _Texts:
         for pattern, replacement in _WORDS:
             text = pattern.sub(replacement, text)
         text = self._prefix.sub("", text)
-        return _CODE.sub(lambda code: f"`{self._graphql_name(code[1])}`", text)
+        return _CODE.sub(self._in_backticks, text)
+
+    def _in_backticks(self, code: re.Match[str]) -> str:
+        lead, name = code.groups()
+        # Twilio's word has no unit at its end.
+        return f"{lead}`{_camel(name)}`" if lead else f"`{self._graphql_name(name)}`"
 
     def _graphql_name(self, name: str) -> str:
         """The name of a proto's field, method or type in the schema."""
@@ -274,8 +279,7 @@ class _Texts:
             return _lower_first(_READ_VERB.sub("", name))
         if not _SNAKE.fullmatch(name):
             return name
-        first, *rest = name.split("_")
-        camel = first + "".join(map(str.title, rest))
+        camel = _camel(name)
         with_units = [f"{camel}{unit}" for unit in ("", *_UNITS)]
         with_verbs = [f"{verb}{camel[0].upper()}{camel[1:]}" for verb in ("is", "has")]
         return next((known for known in with_units + with_verbs if known in self._names), camel)
@@ -308,6 +312,11 @@ def _proto_fields(name: str) -> list[str]:
     without_unit = [name.removesuffix(unit) for unit in _UNITS if name.endswith(unit)]
     without_verb = [_BOOLEAN.sub("", name)] if _BOOLEAN.match(name) else []
     return [_snake(each) for each in (name, *without_unit, *without_verb)]
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.title, rest))
 
 
 def _snake(name: str) -> str:

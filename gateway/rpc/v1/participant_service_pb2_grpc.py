@@ -117,7 +117,8 @@ class ParticipantServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AnonymizeParticipant(self, request, context):
-        """Replaces the identity of a participant who has left by its SID. That is final.
+        """Replaces the identity of a participant by its SID, at Twilio and for ever. Twilio
+        documents it for participants who have left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,8 +49,8 @@ class QuotaServiceServicer:
     """
 
     def GetQuota(self, request, context):
-        """Returns what is left of the quota, for each class of requests. It takes nothing of
-        it. It needs the scope `rooms:read`.
+        """Returns what is left of the quota, for each class of requests. The call
+        itself uses none of it, and needs the scope `rooms:read`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

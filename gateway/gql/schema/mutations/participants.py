@@ -25,7 +25,7 @@ class DisconnectParticipantPayload:
         default=None, description="The removed participant. Null exactly when there are errors."
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why it was not removed. Empty when it was."
+        default_factory=list, description="Why the participant was not removed. Empty on success."
     )
 
 
@@ -57,7 +57,7 @@ class AnonymizeParticipantPayload:
         "errors.",
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why the identity is unchanged. Empty when it is not."
+        default_factory=list, description="Why the identity was not replaced. Empty on success."
     )
 
 
@@ -87,7 +87,7 @@ class UpdateSubscribeRulesPayload:
         default=None, description="The new rules. Null exactly when there are errors."
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why the rules are unchanged. Empty when they are not."
+        default_factory=list, description="Why the rules were not changed. Empty on success."
     )
 
 

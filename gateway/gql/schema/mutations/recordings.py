@@ -31,7 +31,7 @@ class DeleteRecordingPayload:
         "the status DELETED. Null exactly when there are errors.",
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why it was not deleted. Empty when it was."
+        default_factory=list, description="Why the recording was not deleted. Empty on success."
     )
 
 
@@ -52,7 +52,7 @@ async def delete_recording(
 
 @strawberry.input(description="The new recording rules of a room.")
 class UpdateRecordingRulesInput:
-    room: RoomRef = strawberry.field(description="The room.")
+    room: RoomRef
     rules: list[RecordingRuleInput]
 
 
@@ -62,7 +62,7 @@ class UpdateRecordingRulesPayload:
         default=None, description="The new rules. Null exactly when there are errors."
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why the rules are unchanged. Empty when they are not."
+        default_factory=list, description="Why the rules were not changed. Empty on success."
     )
 
 

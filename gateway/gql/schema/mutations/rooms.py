@@ -26,7 +26,7 @@ class CreateRoomPayload:
         "same `idempotencyKey` did. Null exactly when there are errors.",
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why there is no room. Empty when there is one."
+        default_factory=list, description="Why there is no room. Empty on success."
     )
 
 
@@ -53,7 +53,7 @@ class EnsureRoomPayload:
         "one did. Null exactly when there are errors.",
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why there is no room. Empty when there is one."
+        default_factory=list, description="Why there is no room. Empty on success."
     )
 
 
@@ -78,7 +78,7 @@ class CompleteRoomPayload:
         default=None, description="The ended room. Null exactly when there are errors."
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why the room was not ended. Empty when it was."
+        default_factory=list, description="Why the room was not ended. Empty on success."
     )
 
 

@@ -29,7 +29,7 @@ class MintAccessTokenPayload:
         default=None, description="The new token. Null exactly when there are errors."
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why there is no token. Empty when there is one."
+        default_factory=list, description="Why there is no token. Empty on success."
     )
 
 
@@ -62,7 +62,7 @@ class ExplainTokenPayload:
         default=None, description="The explanation. Null exactly when there are errors."
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why there is no explanation. Empty when there is one."
+        default_factory=list, description="Why there is no explanation. Empty on success."
     )
 
 

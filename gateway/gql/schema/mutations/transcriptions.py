@@ -32,7 +32,7 @@ class StartTranscriptionPayload:
         default=None, description="The new transcription. Null exactly when there are errors."
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why nothing was started. Empty when it was."
+        default_factory=list, description="Why no transcription was started. Empty on success."
     )
 
 
@@ -71,7 +71,7 @@ class UpdateTranscriptionPayload:
         default=None, description="The changed transcription. Null exactly when there are errors."
     )
     errors: list[MutationError] = strawberry.field(
-        default_factory=list, description="Why nothing was changed. Empty when it was."
+        default_factory=list, description="Why the transcription was not changed. Empty on success."
     )
 
 
