@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import aiohttp
 import grpc
 from twilio.request_validator import RequestValidator
+from yarl import URL
 
 from gateway.core.rooms import is_room_sid
 
@@ -223,10 +224,13 @@ class Gateway:
             **more,
         }
 
-    def signature(self, fields: Mapping[str, str], *, auth_token: str | None = None) -> str:
+    def signature(
+        self, fields: Mapping[str, str], query: str = "", *, auth_token: str | None = None
+    ) -> str:
         """Returns Twilio's signature of a callback, made by Twilio's own library."""
+        url = self.ready["callbacks"] + (f"?{query}" if query else "")
         validator = RequestValidator(auth_token or self.auth_token)
-        return str(validator.compute_signature(self.ready["callbacks"], dict(fields)))
+        return str(validator.compute_signature(url, dict(fields)))
 
     async def send_callback(
         self, fields: Mapping[str, str], *, auth_token: str | None = None
@@ -235,13 +239,18 @@ class Gateway:
 
         Returns the response status.
         """
+        return await self.post_callback(fields, self.signature(fields, auth_token=auth_token))
+
+    async def post_callback(
+        self, fields: Mapping[str, str], signature: str, query: str = ""
+    ) -> int:
+        """Posts a callback with this signature, and returns the response status."""
         headers = {
-            "X-Twilio-Signature": self.signature(fields, auth_token=auth_token),
+            "X-Twilio-Signature": signature,
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        async with self.http.post(
-            self.ready["callbacks"], data=urlencode(fields), headers=headers
-        ) as reply:
+        url = URL(self.ready["callbacks"] + (f"?{query}" if query else ""), encoded=True)
+        async with self.http.post(url, data=urlencode(fields), headers=headers) as reply:
             return reply.status
 
 

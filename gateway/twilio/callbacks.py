@@ -22,6 +22,7 @@ from gateway.core.events import (
     creation_key,
 )
 from gateway.core.rooms import AccountSid, RoomSid, RoomStatus, RoomType
+from gateway.twilio.readings import IDENTIFYING, MARK, Reading, has_other_reading
 from gateway.twilio.signature import Fields, signed_text
 
 # By default Twilio retries once, only after a TCP failure, and waits 15 s for a replica
@@ -39,20 +40,6 @@ AHEAD: Final = timedelta(minutes=2)
 EXPIRED: Final = timedelta(minutes=60)
 TOO_FAR_AHEAD: Final = timedelta(minutes=10)
 
-# The fields that identify an event, with the form of their values. See
-# `_check_unambiguous` for why each form is strict.
-_IDENTIFYING: Final = {
-    "AccountSid": re.compile(r"AC[0-9a-fA-F]{32}"),
-    "RoomSid": re.compile(r"RM[0-9a-fA-F]{32}"),
-    "StatusCallbackEvent": re.compile(r"[a-z]+(?:-[a-z]+)*"),
-    "Timestamp": re.compile(
-        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|\+00:00)"
-    ),
-    "ParticipantSid": re.compile(r"PA[0-9a-fA-F]{32}"),
-    "TrackSid": re.compile(r"MT[0-9a-fA-F]{32}"),
-    "RecordingSid": re.compile(r"RT[0-9a-fA-F]{32}"),
-}
-_NAMED_VALUE: Final = {name: re.compile(name + form.pattern) for name, form in _IDENTIFYING.items()}
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,19}")
 
 _ROOM: Final = frozenset(
@@ -131,6 +118,20 @@ class Ignored:
     """
 
 
+class Ambiguous(InvalidArgument):
+    """The signed text of a callback can also be that of another event.
+
+    `room_sid` is the room that this callback names.
+    """
+
+    def __init__(self, room_sid: RoomSid) -> None:
+        super().__init__(
+            "the callback is ambiguous because one of its values looks like other fields: "
+            "rename that room, participant or track"
+        )
+        self.room_sid = room_sid
+
+
 def callback_url(public_url: str, path: str) -> str:
     """Returns the StatusCallback that rooms get, with our connection overrides.
 
@@ -138,6 +139,18 @@ def callback_url(public_url: str, path: str) -> str:
     `path`.
     """
     return f"{public_url.rstrip('/')}/{path.lstrip('/')}{CONNECTION_OVERRIDES}"
+
+
+def marked_url(url: str, mark: str) -> str:
+    """Returns the StatusCallback `url` with a mark of 32 hex digits in its query.
+
+    Twilio calls and signs the query too, and shows it with the room.
+    """
+    query = f"?key={mark}"
+    if MARK.fullmatch(query) is None:
+        raise ValueError("a mark has 32 hex digits")
+    address, separator, overrides = url.partition("#")
+    return f"{address}{query}{separator}{overrides}"
 
 
 def age_of(at: datetime, now: datetime) -> Age:
@@ -153,14 +166,20 @@ def age_of(at: datetime, now: datetime) -> Age:
     return Age.ON_TIME
 
 
-def parse(fields: Fields, now: datetime) -> Callback | Ignored:
+def parse(
+    fields: Fields, now: datetime, query: str = "", *, is_form: bool = True
+) -> Callback | Ignored:
     """Returns the event of a callback whose signature is valid.
 
+    `query` is that of the URL as it was received, which is signed too. `fields` are
+    those of the form or, without a form, of the query.
+
     Raises InvalidArgument when a field that identifies the event is missing or
-    malformed, when a known field occurs twice, or when the signed text can be read in
-    another way. Unknown fields are ignored, because Twilio adds fields without notice.
-    Unknown words are ignored too, and so are numbers that are malformed or too large to
-    be shown, because the event matters more than its details.
+    malformed, or when a known field occurs twice. Raises Ambiguous when Twilio can have
+    signed the same text for another event. Unknown fields are ignored, because Twilio
+    adds fields without notice. Unknown words are ignored too, and so are numbers that
+    are malformed or too large to be shown, because the event matters more than its
+    details.
     """
     given = _known_fields(fields)
     event_name = given.get("StatusCallbackEvent")
@@ -173,7 +192,12 @@ def parse(fields: Fields, now: datetime) -> Callback | Ignored:
     kind = RoomEventType(event_name)
     event_fields = {name: value for name, value in given.items() if name in FIELDS[kind]}
     event = _event(kind, event_fields, now)
-    _check_unambiguous(fields, given)
+    reading = Reading(
+        {name: event_fields[name] for name in IDENTIFYING if name in event_fields}, event_fields
+    )
+    form = signed_text(fields) if is_form else ""
+    if has_other_reading(query, form, reading, IDENTIFYING.keys() & FIELDS[kind]):
+        raise Ambiguous(event.room_sid)
     age, dedupe = age_of(event.event_time, now), _dedupe(event_fields)
     if kind is not RoomEventType.ROOM_CREATED:
         return Callback(event, age, dedupe)
@@ -198,28 +222,9 @@ def _required(given: Mapping[str, str], name: str) -> str:
     value = given.get(name)
     if value is None:
         raise InvalidArgument(f"the callback has no {name}: send Twilio's form unchanged")
-    if _IDENTIFYING[name].fullmatch(value) is None:
+    if IDENTIFYING[name].fullmatch(value) is None:
         raise InvalidArgument(f"the callback's {name} is malformed: send Twilio's form unchanged")
     return value
-
-
-def _check_unambiguous(fields: Fields, given: Mapping[str, str]) -> None:
-    """Raises InvalidArgument when the signed text can also be split into another event.
-
-    Twilio signs names and values without separators. With a room named `xRoomSidRM…`, a
-    form that is split elsewhere has the same signature and another room's SID. A text
-    that can be split into another SID, event or time contains the name of that field
-    twice: once for the true value, once for the false one. So each identifying name
-    must occur in the text exactly as often as the form has the field.
-    """
-    text = signed_text(fields)
-    for name, form in _IDENTIFYING.items():
-        is_given = form.fullmatch(given.get(name, "")) is not None
-        if len(_NAMED_VALUE[name].findall(text)) != is_given:
-            raise InvalidArgument(
-                f"the callback is ambiguous because one of its values looks like {name}: "
-                "rename that room, participant or track"
-            )
 
 
 def _event(kind: RoomEventType, given: Mapping[str, str], now: datetime) -> RoomEvent:
@@ -288,5 +293,5 @@ def _timestamp(timestamp: str) -> datetime:
 def _dedupe(given: Mapping[str, str]) -> str:
     # The forms of the values are checked and allow no line break, so the parts cannot
     # be confused.
-    parts = [given.get(name, "") for name in _IDENTIFYING]
+    parts = [given.get(name, "") for name in IDENTIFYING]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()

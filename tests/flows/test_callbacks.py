@@ -132,6 +132,40 @@ async def test_callback_with_a_field_moved_into_another_is_rejected(gateway: Gat
     assert await gateway.send_callback(moved) == 400
 
 
+async def test_fields_and_identities_that_look_like_others_are_no_attack(gateway: Gateway) -> None:
+    room, account = new_sid(), new_sid("AC")
+    identities = ("StatusCallbackEventroom-ended", f"RoomSid{new_sid()}", f"AccountSid{account}")
+    async with gateway.subscribe_ws(WATCH, room=room) as messages:
+        await take(messages, 1)
+        for number, identity in enumerate(identities):
+            fields = _connected(gateway, room, number)
+            fields |= {"ParticipantIdentity": identity, "SubAccountSid": account}
+            assert await gateway.send_callback(fields) == 204
+        events = await take(messages, len(identities))
+    assert [event["participant"]["identity"] for event in events] == list(identities)
+
+
+async def test_text_that_moves_from_the_form_into_the_query_is_rejected(gateway: Gateway) -> None:
+    """A room that is made with an idempotency key has a query in its address."""
+    room, other = new_sid(), new_sid()
+    now = gateway.callback_fields("room-ended", other)["Timestamp"]
+    name = (
+        f"AccountSid{gateway.account_sid}RoomSid{other}StatusCallbackEventroom-endedTimestamp{now}"
+    )
+    fields = gateway.callback_fields(
+        "track-added", room, ParticipantSid=new_sid("PA"), TrackSid=new_sid("MT"), TrackName=name
+    )
+    query = f"key={'0' * 32}"
+    signature = gateway.signature(fields, query)
+    text = "".join(part + fields[part] for part in sorted(fields))
+    moved = query + text[: text.index(name)]
+    forged = {"AccountSid": gateway.account_sid, "RoomSid": other, "Timestamp": now}
+    forged |= {"StatusCallbackEvent": "room-ended", "TrackSid": fields["TrackSid"]}
+    assert moved + "".join(part + forged[part] for part in sorted(forged)) == query + text
+    assert await gateway.post_callback(forged, signature, moved) == 400
+    assert await gateway.post_callback(fields, signature, query) == 204
+
+
 async def test_late_room_ended_ends_the_room_and_is_marked_late(gateway: Gateway) -> None:
     room = await gateway.create_room()
     async with gateway.subscribe_ws(WATCH, room=room["sid"]) as messages:

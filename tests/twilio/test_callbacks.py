@@ -3,6 +3,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given, settings
@@ -407,49 +408,78 @@ def test_identity_cannot_forge_another_event() -> None:
         parse(forged, NOW)
 
 
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "x",
+            "U",
+            f"AccountSid{ACCOUNT}",
+            "RoomSid",
+            f"RoomSid{OTHER_ROOM}",
+            "RoomName",
+            "RoomStatuscompleted",
+            "RoomTypego",
+            "SequenceNumber1",
+            "StatusCallbackEventroom-ended",
+            "Timestamp",
+            "Timestamp2030-01-01T00:00:00Z",
+            "Type",
+            "Sp",
+        ]
+    ),
+    max_size=6,
+).map("".join)
+
+
 @given(st.data())
-@settings(max_examples=200)
-def test_signed_text_has_at_most_one_event_however_it_is_split(data: st.DataObject) -> None:
-    pieces = st.sampled_from(
-        ["x", "RoomSid", OTHER_ROOM, "RoomName", "Timestamp", "2030-01-01T00:00:00Z", "Type", "Sp"]
-    )
-    name = "".join(data.draw(st.lists(pieces, max_size=4)))
-    identity = "".join(data.draw(st.lists(pieces, max_size=4)))
+@settings(max_examples=400)
+@pytest.mark.parametrize("query", ["", "?token=a", f"?key={'0' * 32}"])
+def test_signed_text_has_at_most_one_event_however_it_is_split(
+    query: str, data: st.DataObject
+) -> None:
+    values = {"ParticipantIdentity": data.draw(PIECES), "TrackName": data.draw(PIECES)}
     honest = form(
-        "participant-connected", **PERSON | {"ParticipantIdentity": identity}, RoomName=name
+        "track-added",
+        **PERSON | values,
+        RoomName=data.draw(PIECES),
+        TrackSid=TRACK,
+        TrackKind="data",
     )
-    text = signed_text(honest)
+    text = query + signed_text(honest)
     # The text can be split at the names of known fields.
+    names = (*COMMON, *PERSON, "TrackSid", "TrackKind", "TrackName")
     starts = sorted(
-        {
-            at
-            for field in (*COMMON, *PERSON)
-            for at in range(len(text))
-            if text.startswith(field, at)
-        }
+        {at for field in names for at in range(len(text)) if text.startswith(field, at)}
     )
-    chosen = [
-        0,
-        *data.draw(st.lists(st.sampled_from(starts[1:]), unique=True).map(sorted)),
-        len(text),
-    ]
+    cuts = data.draw(st.lists(st.sampled_from(starts), unique=True, min_size=1).map(sorted))
+    begin = cuts[0] if query else 0
+    chosen = sorted({begin, *cuts, len(text)})
     forged = [named(text[start:end]) for start, end in pairwise(chosen)]
 
-    assert "".join(name + value for name, value in forged) == text
-    outcomes = {parse_or_none(fields) for fields in (honest, forged)} - {None}
-    assert len(outcomes) <= 1
+    assert text[:begin] + "".join(name + value for name, value in forged) == text
+    outcomes = {parse_or_none(honest, query[1:]), parse_or_none(forged, text[1:begin])} - {None}
+    if text[begin:] == signed_text(forged):
+        assert len(outcomes) <= 1
+    if query and text.isascii():
+        # The same text as the query of a GET.
+        read = parse_qsl(text[1:], keep_blank_values=True)
+        outcomes = {parse_or_none(honest, query[1:]), parse_or_none(read, text[1:], is_form=False)}
+        assert len(outcomes - {None}) <= 1
 
 
 def named(field: str) -> tuple[str, str]:
-    for name in sorted((*COMMON, *PERSON), key=len, reverse=True):
+    names = (*COMMON, *PERSON, "TrackSid", "TrackKind", "TrackName")
+    for name in sorted(names, key=len, reverse=True):
         if field.startswith(name):
             return name, field[len(name) :]
     return field, ""
 
 
-def parse_or_none(fields: list[tuple[str, str]]) -> str | None:
+def parse_or_none(
+    fields: list[tuple[str, str]], query: str = "", *, is_form: bool = True
+) -> str | None:
     try:
-        callback = parse(fields, NOW)
+        callback = parse(fields, NOW, query, is_form=is_form)
     except InvalidArgument:
         return None
     return callback.dedupe if isinstance(callback, Callback) else None

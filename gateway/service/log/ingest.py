@@ -71,12 +71,19 @@ class Ingest:
         the query.
 
         Raises PermissionDenied for a wrong signature, InvalidArgument for a callback
-        that cannot be parsed, and UpstreamUnavailable if the log cannot be written.
+        that cannot be parsed, and UpstreamUnavailable if the log cannot be written. The
+        room of an ambiguous callback is checked instead.
         """
         if not self.is_signed(fields, query=query, is_form=is_form, signature=signature):
             self._log_forged()
             raise PermissionDenied(FORGED)
-        callback = callbacks.parse(fields, datetime.now(UTC))
+        try:
+            callback = callbacks.parse(fields, datetime.now(UTC), query, is_form=is_form)
+        except callbacks.Ambiguous as exc:
+            # What really happened is in Twilio's REST API.
+            log.warning("callback.ambiguous", room_sid=exc.room_sid)
+            await self._recheck_queue.add(exc.room_sid)
+            raise
         if isinstance(callback, callbacks.Ignored):
             return IngestResult.IGNORED
         if callback.age is callbacks.Age.EXPIRED:

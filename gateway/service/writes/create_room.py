@@ -23,6 +23,7 @@ from gateway.service.writes.mutations import Mutations
 from gateway.service.writes.once import CLOCK_SKEW, Change, Claim, Conflict, Once
 from gateway.service.writes.record_room import RoomRecorder
 from gateway.store.idempotency import IdempotencyKey
+from gateway.twilio.callbacks import marked_url
 from gateway.twilio.wire.rooms import create_room, list_rooms
 
 # Rooms with the name that ended since the first attempt. More of them would all have to
@@ -85,7 +86,12 @@ class RoomCreation:
         """
 
         async def attempt(claim: Claim) -> Creation:
-            attempt = _Attempt(new, self._marked(key.digest), claim.began_at, claim.may_be_done)
+            attempt = _Attempt(
+                new,
+                marked_url(self._status_callback, key.digest),
+                claim.began_at,
+                claim.may_be_done,
+            )
             return Creation(await self._attempt(attempt), is_new=True)
 
         change = Change(
@@ -99,7 +105,7 @@ class RoomCreation:
 
     def new_status_callback(self) -> str:
         """Returns a callback URL that no other create has."""
-        return self._marked(secrets.token_hex(16))
+        return marked_url(self._status_callback, secrets.token_hex(16))
 
     async def send(self, new: NewRoom, status_callback: str) -> Found[Room]:
         """Sends the create once, logs the room and returns it. Call it within
@@ -110,14 +116,6 @@ class RoomCreation:
         """Logs and caches a room that Twilio created for this gateway."""
         event = self._mutations.room_event(room, is_creation=True)
         return await self._recorder.record(event, room, dedupe=creation_key(room.sid))
-
-    def _marked(self, mark: str) -> str:
-        """Returns the callback URL with the mark in its query.
-
-        Twilio calls and signs the query too, and shows it with the room.
-        """
-        url, separator, overrides = self._status_callback.partition("#")
-        return f"{url}?key={mark}{separator}{overrides}"
 
     async def _repeat(self, sid: str) -> Creation:
         found = await self._reads.by_sid(RoomSid(sid))

@@ -114,6 +114,15 @@ async def test_an_expired_callback_is_not_logged_and_its_room_is_rechecked(
     assert await RecheckQueue(connections, ACCOUNT).take(10) == [sid(1)]
 
 
+async def test_the_room_of_an_ambiguous_callback_is_checked_instead(
+    ingest: Ingest, log: EventLog, connections: Connections
+) -> None:
+    with pytest.raises(InvalidArgument, match="ambiguous"):
+        await receive(ingest, form(RoomName=f"xRoomSid{sid(2)}RoomSp"))
+    assert await event_types(log) == []
+    assert await RecheckQueue(connections, ACCOUNT).take(10) == [sid(1)]
+
+
 async def test_a_late_callback_is_logged_as_late(ingest: Ingest, log: EventLog) -> None:
     assert await receive(ingest, form(age=timedelta(minutes=16))) is IngestResult.LOGGED
     [entry] = readable(await log.read(0, 10))
