@@ -2,6 +2,7 @@
 graphql-codegen."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,19 @@ async def test_graphql_eslint_finds_nothing_in_the_schema(run_node: RunNode) -> 
     program, config = "node_modules/eslint/bin/eslint.js", HERE / "eslint.config.mjs"
     findings = await run_node(program, "--config", str(config), str(SCHEMA), cwd=ROOT)
     assert findings == ""
+
+
+def test_no_type_has_the_name_of_a_global_of_browsers() -> None:
+    """A generated type would shadow it. Relay gives `Node` its name."""
+    # TypeScript has a package of its own for each platform.
+    [library] = HERE.glob("node_modules/@typescript/typescript-*/lib/lib.dom.d.ts")
+    globals_ = library.read_text()
+    types = re.findall(
+        r"^(?:type|interface|enum|input|scalar) (\w+)", SCHEMA.read_text(), re.MULTILINE
+    )
+    names = set(re.findall(r"^(?:declare var|interface|type) (\w+)", globals_, re.MULTILINE))
+    assert {"PublishedTrackEvent", "Room"} <= set(types)
+    assert names & set(types) == {"Node"}
 
 
 async def test_relay_compiles_a_wall_of_rooms(run_node: RunNode, tmp_path: Path) -> None:

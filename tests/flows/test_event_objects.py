@@ -10,11 +10,11 @@ WATCH = Path("schema/operations/watch.graphql").read_text()
 TIMELINE = """query($room: RoomRef!) { room(ref: $room) { events { nodes { id
     room { id uniqueName type status endTime durationSeconds }
     ... on ParticipantEvent { participant { id identity status } }
-    ... on TrackEvent { track { id kind isMuted } } } } } }"""
+    ... on PublishedTrackEvent { track { id kind isMuted } } } } } }"""
 STREAM = """subscription($room: RoomRef!) { roomEvents(room: $room) { ... on RoomEvent { id
     room { id uniqueName type status endTime durationSeconds }
     ... on ParticipantEvent { participant { id identity status } }
-    ... on TrackEvent { track { id kind isMuted } } } } }"""
+    ... on PublishedTrackEvent { track { id kind isMuted } } } } }"""
 BY_ID = """query($id: ID!) {
     room: node(id: $id) { ... on Room { id uniqueName status endTime durationSeconds } }
     participant: node(id: $id) { ... on Participant { id identity status } }

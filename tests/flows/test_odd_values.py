@@ -15,7 +15,7 @@ EVERYTHING = """subscription($room: ID!) { roomEvents(room: {sid: $room}) {
     __typename cursor
     ... on RoomEvent { sequenceNumber room { sid uniqueName status type durationSeconds } }
     ... on ParticipantEvent { participant { sid identity status durationSeconds } }
-    ... on TrackEvent { track { sid kind name } }
+    ... on PublishedTrackEvent { track { sid kind name } }
     ... on RecordingEvent { participantIdentity recording { sid sourceSid type trackName codec
         containerFormat sizeBytes durationSeconds offsetMs mediaExternalLocation
         twilio { url links { media } } unknownWords { field word } } }

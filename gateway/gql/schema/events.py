@@ -146,7 +146,7 @@ class ParticipantDisconnected(ParticipantEvent):
 
 
 @strawberry.interface(description="An event about a track that a participant publishes.")
-class TrackEvent(ParticipantEvent):
+class PublishedTrackEvent(ParticipantEvent):
     track: PublishedTrack = strawberry.field(
         description="The track as the event reports it. Every event tells `id`, the SIDs, `kind` "
         "and `isMuted`, which is null for a removed track. `TrackAdded` tells `createTime` too. "
@@ -162,22 +162,22 @@ class TrackEvent(ParticipantEvent):
 
 
 @strawberry.type
-class TrackAdded(TrackEvent):
+class TrackAdded(PublishedTrackEvent):
     pass
 
 
 @strawberry.type
-class TrackRemoved(TrackEvent):
+class TrackRemoved(PublishedTrackEvent):
     pass
 
 
 @strawberry.type
-class TrackEnabled(TrackEvent):
+class TrackEnabled(PublishedTrackEvent):
     pass
 
 
 @strawberry.type
-class TrackDisabled(TrackEvent):
+class TrackDisabled(PublishedTrackEvent):
     pass
 
 

@@ -34,7 +34,7 @@ graphql`
       cursor
       ... on RoomEvent { id room { id status } }
       ... on ParticipantEvent { participant { id status } }
-      ... on TrackEvent { track { id isMuted } }
+      ... on PublishedTrackEvent { track { id isMuted } }
       ... on StreamStarted { mode watchedRoom }
       ... on ResyncRequired { reason }
     }

@@ -151,7 +151,7 @@ OWN_FIELDS = " ".join(
     for type_ in (
         "RoomEvent",
         "ParticipantEvent",
-        "TrackEvent",
+        "PublishedTrackEvent",
         "RecordingEvent",
         "RecordingFailed",
         "RoomChanged",

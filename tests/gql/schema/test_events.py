@@ -90,7 +90,7 @@ EVENTS = """subscription { roomEvents { cursor
         room { id uniqueName status endTime durationSeconds maxParticipants asOf
             freshness { isStale } } }
     ... on ParticipantEvent { participant { id identity status startTime } }
-    ... on TrackEvent { track { id kind isMuted } }
+    ... on PublishedTrackEvent { track { id kind isMuted } }
     ... on RecordingEvent { participantIdentity
         recording { id status codec sizeBytes groupingSids { participantSid } } }
     ... on RecordingFailed { failedOperation }
