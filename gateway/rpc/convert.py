@@ -29,7 +29,7 @@ from gateway.rpc.v1 import participant_pb2, recording_pb2, room_pb2, transcripti
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
-# Fields that come from a ReadResult, not from the value inside.
+# Fields that come from a ReadResult, if there is one, not from the value inside.
 _RESULT_FIELDS: Final = frozenset({"freshness", "as_of"})
 # Messages that protobuf itself makes from a datetime or a mapping.
 _CONVERTED_BY_PROTOBUF: Final = frozenset({"google.protobuf.Timestamp", "google.protobuf.Struct"})
@@ -77,7 +77,7 @@ def to_pb(value: object, message_class: type[M]) -> M:
     fields_: dict[str, Any] = {}
     for name, core_name, encode in _encoders(message_class.DESCRIPTOR):
         if name in _RESULT_FIELDS:
-            part = getattr(result, name, None)
+            part = getattr(inner if result is None else result, name, None)
         else:
             # Core has the fields of `twilio` beside the others.
             part = inner if name == "twilio" else getattr(inner, core_name)

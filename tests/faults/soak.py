@@ -71,7 +71,7 @@ CONNECTION_ERRORS = (
 LIVE = """subscription($room: ID!) { roomLive(room: {sid: $room}) {
     sid participants { nodes { sid publishedTracks { nodes { kind } } } } } }"""
 PRESENCE = (
-    "subscription($room: ID!) { roomPresence(room: {sid: $room}) { cursor "
+    "subscription($room: ID!) { roomPresence(room: {sid: $room}) { asOf "
     "participants { since participant { identity } } } }"
 )
 PARTICIPANTS = """query($ref: ID!) { room(ref: {sid: $ref}) { sid participants { nodes { sid

@@ -18,7 +18,7 @@ from tests.running import RESPONSE_TIMEOUT_S, Gateway, first_matching, new_name,
 LIVE = """subscription($room: RoomRef!) { roomLive(room: $room) { sid status asOf participants {
     nodes {
     identity publishedTracks { nodes { kind isMuted } } } } } }"""
-PRESENCE = """subscription($room: RoomRef!) { roomPresence(room: $room) { cursor room { status }
+PRESENCE = """subscription($room: RoomRef!) { roomPresence(room: $room) { asOf room { status }
     participants { since participant { identity } tracks { kind isMuted } } } }"""
 EVENTS = """subscription($room: RoomRef!, $after: String) { roomEvents(room: $room, after: $after) {
     __typename } }"""
@@ -38,7 +38,7 @@ def from_live(message: Mapping[str, Any]) -> TracksByIdentity:
 
 def from_presence(message: tuple[str, Mapping[str, Any]]) -> TracksByIdentity:
     id_, presence = message
-    assert id_ == presence["cursor"]
+    assert id_ == presence["asOf"]
     return {who["participant"]["identity"]: _on(who["tracks"]) for who in presence["participants"]}
 
 
@@ -95,7 +95,7 @@ async def test_all_transports_show_the_same_live_room(gateway: Gateway) -> None:
         live, (id_, presence), view = await all_show(
             {"ada": {"AUDIO": False}, "bob": {"AUDIO": True}}
         )
-        assert live["asOf"] == id_ == view.cursor
+        assert live["asOf"] == id_ == view.cursor == presence["asOf"]
         assert all(participant["since"] for participant in presence["participants"])
         await gateway.sandbox("DELETE", f"{expected_tracks}/ada")
         *_, view = await all_show({"bob": {"AUDIO": True}})

@@ -179,7 +179,7 @@ async def test_nobody_is_in_an_ended_room_and_an_unknown_one_has_no_presence(
     await wall.join(0, "ada")
     await wall.wait_for({"ada": (True, [])}, {}, {})
     document = """query($ids: [ID!]!) { nodes(ids: $ids) { ... on Room {
-        status participantCount presence { cursor participantCount participants { since } } } } }"""
+        status participantCount presence { asOf participantCount participants { since } } } } }"""
     elsewhere = (await gateway.create_room_at_twilio())["sid"]
     over = wall.sids.pop(0)
     await gateway.complete_room_at_twilio(over)

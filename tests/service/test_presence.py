@@ -120,12 +120,12 @@ async def test_a_page_of_rooms_is_read_once_and_then_follows_the_log(
     assert site.gate.calls == []
 
 
-async def test_presence_has_the_cursor_of_the_newest_event_read(site: Site) -> None:
+async def test_presence_is_as_of_the_newest_event_read(site: Site) -> None:
     account = await site.replica()
     *_, last = await site.append(created(), joined())
     found = await account.presence.of_room(ADMIN, ref(sid(1)))
     assert found is not None
-    assert (found.room_sid, found.cursor) == (sid(1), cursor_of(site, last.position))
+    assert (found.room_sid, found.as_of) == (sid(1), cursor_of(site, last.position))
 
 
 async def test_nobody_is_in_a_room_that_is_shown_as_ended(site: Site, reads: Reads) -> None:
@@ -372,4 +372,4 @@ async def test_a_stream_after_the_cursor_misses_no_event_of_a_remembered_room(
     found, _ = reading.result()
     assert found is not None
     is_shown = len(found.participants) == 2
-    assert is_shown or found.cursor == cursor_of(site, last.position)
+    assert is_shown or found.as_of == cursor_of(site, last.position)

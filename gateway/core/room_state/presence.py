@@ -115,10 +115,11 @@ class PresenceState:
 
 @dataclass(frozen=True, slots=True)
 class RoomPresence:
-    """Who is in a room, by all events of the log up to `cursor`."""
+    """Who is in a room, by all events of the log up to `as_of`."""
 
     room_sid: RoomSid
-    cursor: str
+    as_of: str
+    """A cursor."""
     participants: tuple[Stay, ...]
     """In the order in which they connected."""
 

@@ -19,4 +19,4 @@ SubscriptionMessage = StreamMessage | Room | RoomPresence
 
 def resume_cursor(message: SubscriptionMessage) -> str | None:
     """The cursor from which a stream that ended after this message continues."""
-    return message.as_of if isinstance(message, Room) else message.cursor
+    return message.as_of if isinstance(message, Room | RoomPresence) else message.cursor

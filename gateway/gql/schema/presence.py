@@ -36,7 +36,7 @@ class RoomPresence:
     id: strawberry.ID = strawberry.field(
         description="The room's SID with `:presence` behind it. No argument takes it."
     )
-    cursor: str
+    as_of: str
     room: Annotated["Room", strawberry.lazy("gateway.gql.schema.rooms")] = strawberry.field(
         description="The room."
     )
@@ -46,12 +46,12 @@ class RoomPresence:
     )
 
     @classmethod
-    def of(cls, room: "Room", stays: Iterable[Stay], cursor: str) -> "RoomPresence":
+    def of(cls, room: "Room", stays: Iterable[Stay], as_of: str) -> "RoomPresence":
         """The presence of a room that a caller may see."""
-        participants = [PresentParticipant.from_stay(stay, cursor) for stay in stays]
+        participants = [PresentParticipant.from_stay(stay, as_of) for stay in stays]
         return cls(
             id=strawberry.ID(f"{room.sid}:presence"),
-            cursor=cursor,
+            as_of=as_of,
             room=room,
             participant_count=len(participants),
             participants=participants,

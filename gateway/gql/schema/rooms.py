@@ -131,7 +131,7 @@ class Room(ResourceView):
         presence = await info.context.loaders.presence(RoomSid(self.sid), self.status)
         if presence is None:
             return None
-        return RoomPresence.of(self, presence.participants, presence.cursor)
+        return RoomPresence.of(self, presence.participants, presence.as_of)
 
     @fetched_field(
         "By default, who is connected while the room is in progress, and everyone who was there "

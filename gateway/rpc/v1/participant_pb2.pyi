@@ -118,16 +118,16 @@ class PresentParticipant(_message.Message):
     def __init__(self, participant: _Optional[_Union[Participant, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tracks: _Optional[_Iterable[_Union[PublishedTrack, _Mapping]]] = ..., muted: _Optional[bool] = ...) -> None: ...
 
 class RoomPresence(_message.Message):
-    __slots__ = ("room_sid", "cursor", "participant_count", "participants")
+    __slots__ = ("room_sid", "as_of", "participant_count", "participants")
     ROOM_SID_FIELD_NUMBER: _ClassVar[int]
-    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
     PARTICIPANT_COUNT_FIELD_NUMBER: _ClassVar[int]
     PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
     room_sid: str
-    cursor: str
+    as_of: str
     participant_count: int
     participants: _containers.RepeatedCompositeFieldContainer[PresentParticipant]
-    def __init__(self, room_sid: _Optional[str] = ..., cursor: _Optional[str] = ..., participant_count: _Optional[int] = ..., participants: _Optional[_Iterable[_Union[PresentParticipant, _Mapping]]] = ...) -> None: ...
+    def __init__(self, room_sid: _Optional[str] = ..., as_of: _Optional[str] = ..., participant_count: _Optional[int] = ..., participants: _Optional[_Iterable[_Union[PresentParticipant, _Mapping]]] = ...) -> None: ...
 
 class SubscribedTrack(_message.Message):
     __slots__ = ("sid", "participant_sid", "room_sid", "kind", "publisher_sid", "name", "muted", "create_time", "update_time", "twilio", "unknown_words")

@@ -45,9 +45,9 @@ LIVE = """subscription { roomLive(room: {uniqueName: "standup"}) { sid status as
             publishedTracks { nodes { name isMuted } pageInfo { hasNextPage } } }
         pageInfo { hasNextPage } asOf }
     ada: participant(ref: {identity: "ada"}) { sid publishedTracks { nodes { sid } } } } }"""
-PRESENCE = """subscription { roomPresence(room: {uniqueName: "standup"}) { id cursor
+PRESENCE = """subscription { roomPresence(room: {uniqueName: "standup"}) { id asOf
     participantCount
-    room { sid uniqueName status participantCount presence { id cursor } }
+    room { sid uniqueName status participantCount presence { id asOf } }
     participants { since isMuted participant { id identity asOf freshness { isStale } }
         tracks { id kind name isMuted } } } }"""
 
@@ -163,14 +163,14 @@ async def test_presence_lists_participants_and_their_tracks() -> None:
     id_ = f"{room().sid}:presence"
     assert await first(account, PRESENCE) == {
         "id": id_,
-        "cursor": "c1",
+        "asOf": "c1",
         "participantCount": 1,
         "room": {
             "sid": room().sid,
             "uniqueName": "standup",
             "status": "IN_PROGRESS",
             "participantCount": 1,
-            "presence": {"id": id_, "cursor": "c1"},
+            "presence": {"id": id_, "asOf": "c1"},
         },
         "participants": [
             {
@@ -221,4 +221,4 @@ async def test_an_event_stream_has_the_cursors_of_views_as_ids(server: GraphQLSe
         async with asyncio.timeout(TIMEOUT_S):
             lines = [(await response.content.readline()).decode().strip() for _ in range(5)]
     assert lines[2:4] == ["id: c3", "event: next"]
-    assert json.loads(lines[4].removeprefix("data: "))["data"]["roomPresence"]["cursor"] == "c3"
+    assert json.loads(lines[4].removeprefix("data: "))["data"]["roomPresence"]["asOf"] == "c3"

@@ -8,7 +8,7 @@ from gateway.core.rooms import RoomStatus
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import ADA, AT, PUBLISHED, VOICE, participant, room, room_sid
 
-WALL = """{ rooms(first: 20) { nodes { sid participantCount presence { id cursor participantCount
+WALL = """{ rooms(first: 20) { nodes { sid participantCount presence { id asOf participantCount
     room { sid } participants { since isMuted participant { id identity asOf }
     tracks { id isMuted } } } } } }"""
 PRESENT = Stay(participant(), AT, (replace(PUBLISHED, muted=True),))
@@ -26,7 +26,7 @@ async def test_the_presence_of_a_page_of_rooms_is_read_in_one_batch(server: Grap
         "participantCount": 1,
         "presence": {
             "id": f"{room_sid(1)}:presence",
-            "cursor": "c7",
+            "asOf": "c7",
             "participantCount": 1,
             "room": {"sid": room_sid(1)},
             "participants": [

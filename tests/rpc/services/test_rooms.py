@@ -143,7 +143,7 @@ async def test_presence_is_who_is_in_a_room(gateway: Gateway, client: Client) ->
 
     # A stream after its cursor goes on from there.
     await client.CompleteRoom(room=room.sid)
-    stream = client.WatchRoomEvents(room=room.sid, after=presence.cursor)
+    stream = client.WatchRoomEvents(room=room.sid, after=presence.as_of)
     await until(stream, is_event("room_ended"))
     stream.cancel()
     assert list((await until_present(client, room.sid, 0)).presence.participants) == []
@@ -162,7 +162,7 @@ async def test_batch_of_presences_lists_unknown_and_missing_rooms(
     )
 
     assert [presence.room_sid for presence in response.presences] == [second.sid, first.sid]
-    assert {presence.cursor for presence in response.presences} == {""}
+    assert {presence.as_of for presence in response.presences} == {""}
     # The gateway has not read the room that another system has just created.
     assert (list(response.unknown), list(response.missing)) == ([elsewhere], [missing_name])
     assert not (await client.GetRoomPresence(room=new_sid())).HasField("presence")
