@@ -12,6 +12,8 @@ const [http, ws, sandbox] = process.argv.slice(2);
 const { API_KEY: apiKey, ROOM: sid } = process.env;
 const read = (path) => readFileSync(new URL(`../../schema/${path}`, import.meta.url), "utf8");
 const WATCH = read("operations/watch.graphql");
+const WALL = gql(read("operations/wall.graphql"));
+const WALL_EVENTS = gql(read("operations/wall_events.graphql"));
 const schema = buildSchema(read("schema.graphql"));
 // Without it, Apollo drops what fragments on interfaces select.
 const possibleTypes = Object.fromEntries(
@@ -41,6 +43,13 @@ const client = new ApolloClient({
 const shown = [];
 const summary = ({ status, participants: { nodes: [ada] } }) =>
   [status, ada.status, ada.publishedTracks.nodes.map(({ isMuted }) => isMuted)].flat().join(" ");
+// The room on the wall, in one line: how many are in it, and who of them is muted.
+const wallSummary = ({ rooms: { nodes } }) => {
+  const { participantCount, presence } = nodes.find((room) => room.sid === sid);
+  const people = presence.participants.map(({ isMuted, participant, tracks }) =>
+    `${participant.identity} ${isMuted} ${tracks.map((track) => track.isMuted)}`);
+  return [`wall ${participantCount} of ${presence.participantCount}`, ...people].join(" ");
+};
 let isShown = () => {};
 const waitUntil = (line) => new Promise((resolve) => {
   isShown = () => shown.includes(line) && resolve();
@@ -55,15 +64,26 @@ const query = client.watchQuery({ query: ROOM, variables: { room: { sid } } }).s
   },
 });
 await waitUntil("IN_PROGRESS CONNECTED false");
-let events;
-await new Promise((resolve, reject) => {
-  events = client.subscribe({ query: gql(WATCH), variables: { room: { sid } } }).subscribe({
+const wall = client.watchQuery({ query: WALL }).subscribe({
+  next: ({ data }) => {
+    if (!data?.rooms) return;
+    shown.push(wallSummary(data));
+    isShown();
+  },
+});
+const { data: { rooms: { asOf } } } = await client.query({ query: WALL });
+const follow = (query, variables) => new Promise((resolve, reject) => {
+  const events = client.subscribe({ query, variables }).subscribe({
     next: ({ data, error }) => {
       if (error) reject(error);
-      else if (data.roomEvents.__typename === "StreamStarted") resolve();
+      else if (data.roomEvents.__typename === "StreamStarted") resolve(events);
     },
   });
 });
+const streams = [
+  await follow(gql(WATCH), { room: { sid } }), await follow(WALL_EVENTS, { after: asOf }),
+];
+await waitUntil("wall 1 of 1 ada false false");
 
 const control = (method, path, body) => fetch(`${sandbox}/_sandbox/rooms/${sid}/participants${path}`, {
   method,
@@ -72,12 +92,13 @@ const control = (method, path, body) => fetch(`${sandbox}/_sandbox/rooms/${sid}/
 });
 await control("POST", "/ada/tracks/audio", { enabled: false });
 await waitUntil("IN_PROGRESS CONNECTED true");
+await waitUntil("wall 1 of 1 ada true true");
 await control("DELETE", "/ada");
 await waitUntil("IN_PROGRESS DISCONNECTED true");
+await waitUntil("wall 0 of 0");
 const room = client.readQuery({ query: ROOM, variables: { room: { sid } } }).room;
 
 console.log(JSON.stringify({ shown, requests, room }));
-query.unsubscribe();
-events.unsubscribe();
+[query, wall, ...streams].forEach((open) => open.unsubscribe());
 client.stop();
 await socket.dispose();

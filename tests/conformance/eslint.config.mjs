@@ -40,7 +40,7 @@ export default [
           types: [
             "AccessToken", "Bookmark", "Freshness", "Gap", "GroupingSids", "IdempotencyKeyReused",
             "InvalidInput", "NameTaken", "OutcomeUnknown", "ParticipantAlreadyLeft",
-            "PreconditionFailed", "PresentParticipant", "RecordingMedia", "RequestClassQuota",
+            "PreconditionFailed", "RecordingMedia", "RequestClassQuota",
             "ResyncRequired", "RoomAlreadyEnded", "StreamStarted", "TokenExplanation", "TokenFacts",
             "TrackRule", "TranscriptionsConfiguration", "UnknownWord",
           ],

@@ -17,6 +17,8 @@ const ROOM = `query ($room: RoomRef!) { room(ref: $room) {
   id status durationSeconds uniqueName maxParticipants
   participants { nodes { id identity status publishedTracks { nodes { id isMuted } } } } } }`;
 const variables = { room: { sid } };
+const WALL = read("operations/wall.graphql");
+const WALL_EVENTS = read("operations/wall_events.graphql");
 
 // What has no id is part of the object that has it, such as a page of a list.
 const keys = Object.fromEntries(
@@ -47,6 +49,13 @@ const client = new Client({
 const shown = [];
 const summary = ({ status, participants: { nodes: [ada] } }) =>
   [status, ada.status, ada.publishedTracks.nodes.map(({ isMuted }) => isMuted)].flat().join(" ");
+// The room on the wall, in one line: how many are in it, and who of them is muted.
+const wallSummary = ({ rooms: { nodes } }) => {
+  const { participantCount, presence } = nodes.find((room) => room.sid === sid);
+  const people = presence.participants.map(({ isMuted, participant, tracks }) =>
+    `${participant.identity} ${isMuted} ${tracks.map((track) => track.isMuted)}`);
+  return [`wall ${participantCount} of ${presence.participantCount}`, ...people].join(" ");
+};
 let isShown = () => {};
 const waitUntil = (line) => new Promise((resolve) => {
   isShown = () => shown.includes(line) && resolve();
@@ -61,14 +70,26 @@ const query = client.query(ROOM, variables).subscribe(({ data, error }) => {
   isShown();
 });
 await waitUntil("IN_PROGRESS CONNECTED false");
-let events;
-await new Promise((resolve, reject) => {
-  const { subscribe } = client.subscription(read("operations/watch.graphql"), variables);
-  events = subscribe(({ data, error }) => {
-    if (error) reject(error);
-    else if (data.roomEvents.__typename === "StreamStarted") resolve();
+let wall;
+const asOf = await new Promise((resolve, reject) => {
+  wall = client.query(WALL, {}).subscribe(({ data, error }) => {
+    if (error) return reject(error);
+    shown.push(wallSummary(data));
+    isShown();
+    resolve(data.rooms.asOf);
   });
 });
+const follow = (document, values) => new Promise((resolve, reject) => {
+  const events = client.subscription(document, values).subscribe(({ data, error }) => {
+    if (error) reject(error);
+    else if (data.roomEvents.__typename === "StreamStarted") resolve(events);
+  });
+});
+const streams = [
+  await follow(read("operations/watch.graphql"), variables),
+  await follow(WALL_EVENTS, { after: asOf }),
+];
+await waitUntil("wall 1 of 1 ada false false");
 
 const control = (method, path, body) => fetch(`${sandbox}/_sandbox/rooms/${sid}/participants${path}`, {
   method,
@@ -77,10 +98,11 @@ const control = (method, path, body) => fetch(`${sandbox}/_sandbox/rooms/${sid}/
 });
 await control("POST", "/ada/tracks/audio", { enabled: false });
 await waitUntil("IN_PROGRESS CONNECTED true");
+await waitUntil("wall 1 of 1 ada true true");
 await control("DELETE", "/ada");
 await waitUntil("IN_PROGRESS DISCONNECTED true");
+await waitUntil("wall 0 of 0");
 
 console.log(JSON.stringify({ shown, requests, room }));
-query.unsubscribe();
-events.unsubscribe();
+[query, wall, ...streams].forEach((open) => open.unsubscribe());
 await socket.dispose();

@@ -39,6 +39,7 @@ def present(room: Mapping[str, Any]) -> ByIdentity | None:
     for who in presence["participants"]:
         assert who["since"]
         assert who["participant"]["id"].startswith(f"{room['id']}:PA")
+        assert who["id"] == f"{who['participant']['id']}:presence"
         for track in who["tracks"]:
             assert track["id"].startswith(f"{who['participant']['id']}:MT")
     return {

@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # Room and RoomPresence refer to each other in GraphQL
 
 @strawberry.type
 class PresentParticipant:
+    id: strawberry.ID = strawberry.field(
+        description="The participant's `id` with `:presence` behind it. No argument takes it."
+    )
     participant: Participant
     since: datetime | None
     tracks: list[PublishedTrack]
@@ -23,8 +26,10 @@ class PresentParticipant:
 
     @classmethod
     def from_stay(cls, stay: Stay, cursor: str) -> "PresentParticipant":
+        participant = Participant.from_event(stay.participant, cursor)
         return cls(
-            participant=Participant.from_event(stay.participant, cursor),
+            id=strawberry.ID(f"{participant.id}:presence"),
+            participant=participant,
             since=stay.since,
             tracks=[PublishedTrack.from_event(track, cursor) for track in stay.tracks],
             muted=stay.muted,

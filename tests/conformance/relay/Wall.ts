@@ -24,7 +24,7 @@ graphql`
     status
     uniqueName
     participantCount
-    presence { participants { participant { identity } isMuted } }
+    presence { id participantCount participants { id participant { id identity } isMuted } }
   }
 `;
 
@@ -32,7 +32,7 @@ graphql`
   subscription WallEventsSubscription($room: RoomRef, $after: String) {
     roomEvents(room: $room, after: $after) {
       cursor
-      ... on RoomEvent { id room { id status } }
+      ... on RoomEvent { id room { id status ...Wall_room } }
       ... on ParticipantEvent { participant { id status } }
       ... on PublishedTrackEvent { track { id isMuted } }
       ... on StreamStarted { mode watchedRoom }

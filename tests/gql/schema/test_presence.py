@@ -9,7 +9,7 @@ from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import ADA, AT, PUBLISHED, VOICE, participant, room, room_sid
 
 WALL = """{ rooms(first: 20) { nodes { sid participantCount presence { id asOf participantCount
-    room { sid } participants { since isMuted participant { id identity asOf }
+    room { sid } participants { id since isMuted participant { id identity asOf }
     tracks { id isMuted } } } } } }"""
 PRESENT = Stay(participant(), AT, (replace(PUBLISHED, muted=True),))
 
@@ -31,6 +31,7 @@ async def test_the_presence_of_a_page_of_rooms_is_read_in_one_batch(server: Grap
             "room": {"sid": room_sid(1)},
             "participants": [
                 {
+                    "id": f"{room_sid(1)}:{ADA}:presence",
                     "since": "2026-11-20T12:00:00Z",
                     "isMuted": True,
                     "participant": {
