@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
+from gateway.core.addresses import Network
 from gateway.service.callers.charge import Charge
 from gateway.service.streams.encoded import EncodedMessage
 
@@ -40,6 +41,9 @@ class Carrier(Protocol):
 
     def metadata(self) -> Iterable[tuple[str, str | bytes]]:
         """The client's metadata, with lower-case names."""
+
+    def network(self) -> Network:
+        """Returns the network of the client."""
 
     def remaining_s(self) -> float | None:
         """Returns the time until the client's deadline; None without one.

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any, Never
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
+from gateway.core.addresses import Network, network_of
 from gateway.core.errors import InvalidArgument
 from gateway.rpc.calls import Call, CallKind
 from gateway.rpc.pipeline import Pipeline
@@ -86,6 +88,11 @@ class GrpcCarrier:
 
     def metadata(self) -> Iterable[tuple[str, str | bytes]]:
         return self._context.invocation_metadata() or ()
+
+    def network(self) -> Network:
+        # Such as ipv4:192.0.2.7:1234 or ipv6:%5B::1%5D:1234.
+        _, _, authority = unquote(self._context.peer()).partition(":")
+        return network_of(authority.rpartition(":")[0].strip("[]"))
 
     def remaining_s(self) -> float | None:
         # None without a deadline, though the stubs say float.

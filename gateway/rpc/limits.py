@@ -12,12 +12,15 @@ class Limits:
     """How many calls of each kind one server handles at once.
 
     Each kind has its own limit, so 10,000 open streams or a flood of anonymous health
-    checks do not keep a caller from an answer.
+    watches do not keep a caller from an answer. Health checks have none: the answer is
+    in memory, and a load balancer removes a replica that refuses them.
     """
 
     calls: int = 1_000
     streams: int = 10_000
-    public: int = 256
+    public_streams: int = 256
+    """Health watches and reflections, which need no credential."""
+    public_streams_per_network: int = 100
 
 
 @dataclass(frozen=True, slots=True)

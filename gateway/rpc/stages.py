@@ -7,7 +7,7 @@ up after it.
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 import grpc
 import structlog
@@ -43,12 +43,11 @@ class Shared:
         self.timings = timings
         self.calls = ConnectionLimit("calls", limits.calls)
         self.streams = ConnectionLimit("streams", limits.streams)
-        self.public = ConnectionLimit("health checks and reflections", limits.public)
-
-    def slots_for(self, call: Call) -> ConnectionLimit:
-        if call.is_public:
-            return self.public
-        return self.calls if call.kind is CallKind.UNARY else self.streams
+        self.public_streams = ConnectionLimit(
+            "health watches and reflections",
+            limits.public_streams,
+            limits.public_streams_per_network,
+        )
 
 
 @asynccontextmanager
@@ -95,8 +94,20 @@ async def identify_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def take_slot(shared: Shared, call: Call) -> AsyncIterator[None]:
-    """Raises Throttled when the server handles too many calls of this kind."""
-    with shared.slots_for(call).enter():
+    """Raises Throttled when the server handles too many calls of this kind.
+
+    Health checks take no slot: see `Limits`.
+    """
+    match call.is_public, call.kind is CallKind.UNARY:
+        case True, True:
+            slot: AbstractContextManager[None] = nullcontext()
+        case True, False:
+            slot = shared.public_streams.enter(call.carrier.network())
+        case False, True:
+            slot = shared.calls.enter()
+        case _:
+            slot = shared.streams.enter()
+    with slot:
         yield
 
 

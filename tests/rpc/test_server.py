@@ -38,8 +38,10 @@ def build(authenticator: Authenticator, address: str, **options: Any) -> RpcServ
 
 
 @asynccontextmanager
-async def serving(authenticator: Authenticator, **options: Any) -> AsyncIterator[RpcServer]:
-    server = build(authenticator, "127.0.0.1:0", **options)
+async def serving(
+    authenticator: Authenticator, address: str = "127.0.0.1:0", **options: Any
+) -> AsyncIterator[RpcServer]:
+    server = build(authenticator, address, **options)
     await server.start()
     try:
         yield server

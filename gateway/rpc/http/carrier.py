@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 from multidict import CIMultiDict
 
+from gateway.core.addresses import Network, network_of
 from gateway.http.tcp_connection import TcpConnection
 from gateway.rpc.calls import Disconnected
 from gateway.rpc.errors import StatusError
@@ -58,6 +59,9 @@ class HttpCarrier:
 
     def metadata(self) -> Iterable[tuple[str, str]]:
         return ((name.lower(), value) for name, value in self.request.headers.items())
+
+    def network(self) -> Network:
+        return network_of(self.request.remote or "")
 
     def remaining_s(self) -> float | None:
         timeout_s = self._protocol.timeout_s(self.request.headers)

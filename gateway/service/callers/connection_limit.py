@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from gateway.core.addresses import Network
 from gateway.core.callers import Caller, CallerKey
 from gateway.core.errors import Throttled
 
@@ -20,18 +21,21 @@ class ConnectionLimit:
         self._limit = limit
         self._per_caller = limit if per_caller is None else per_caller
         self._open = 0
-        self._open_by_caller: Counter[CallerKey] = Counter()
+        self._open_by_caller: Counter[CallerKey | Network] = Counter()
 
     @contextmanager
-    def enter(self, caller: Caller | None = None) -> Iterator[None]:
+    def enter(self, caller: Caller | Network | None = None) -> Iterator[None]:
         """Takes a place inside the `with` block. Raises Throttled if there is none.
-        Without a caller, the limit per caller does not apply."""
+
+        A network stands for a caller without a credential. Without either, the limit
+        per caller does not apply.
+        """
         if self._open >= self._limit:
             raise Throttled(
                 f"this gateway already has {self._limit:,} {self._kind} open: retry in a second",
                 retry_after_ms=RETRY_MS,
             )
-        key = None if caller is None else caller.key
+        key = caller.key if isinstance(caller, Caller) else caller
         if key is not None and self._open_by_caller[key] >= self._per_caller:
             raise Throttled(
                 f"this caller already has {self._per_caller:,} {self._kind} open on this gateway: "

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.addresses import Network
 from gateway.core.errors import Throttled
 from gateway.core.rooms import AccountSid
 from gateway.service.callers.connection_limit import ConnectionLimit
@@ -25,6 +26,17 @@ def test_i16_a_caller_gets_no_more_than_its_own_limit() -> None:
         assert refused.value.retry_after_ms
         with connection_limit.enter(BOB):
             pass
+
+
+def test_i16_a_network_stands_for_a_caller_without_a_credential() -> None:
+    connection_limit = ConnectionLimit("health watches", limit=10, per_caller=1)
+    with (
+        connection_limit.enter(Network("192.0.2.7")),
+        connection_limit.enter(Network("192.0.2.8")),
+        pytest.raises(Throttled, match="this caller already has 1 health watches open"),
+        connection_limit.enter(Network("192.0.2.7")),
+    ):
+        pass
 
 
 def test_i16_every_caller_is_refused_when_the_process_is_full() -> None:
