@@ -17,7 +17,7 @@ from gateway.core.open_enum import HttpMethod, OpenEnum, UnknownWord
 from gateway.core.recordings import INT64, MediaCodec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid
-from gateway.core.validation import check_known, check_text, check_zones
+from gateway.core.validation import check_distinct, check_known, check_text, check_zones
 
 INSIGHTS_CODECS = frozenset({MediaCodec.VP8, MediaCodec.VP9, MediaCodec.H264, MediaCodec.OPUS})
 
@@ -153,9 +153,8 @@ class InsightsRoomFilter:
                     ("codecs", index),
                     "is a codec that Insights does not know; give VP8, VP9, H264 or OPUS",
                 )
-        for field, values in (("room_types", self.room_types), ("codecs", self.codecs)):
-            if len(set(values)) < len(values):
-                raise InvalidArgument.at(field, "holds a value twice; leave one out")
+        check_distinct(self.room_types, "room_types")
+        check_distinct(self.codecs, "codecs")
         if self.room_name is not None:
             check_text(self.room_name, "room_name", give="a room's name, or leave it out")
         check_zones(created_after=self.created_after, created_before=self.created_before)

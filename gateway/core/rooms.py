@@ -16,6 +16,7 @@ from gateway.core.sids import RoomSid as RoomSid
 from gateway.core.sids import is_sid
 from gateway.core.transcriptions import TranscriptionsConfiguration
 from gateway.core.validation import (
+    check_distinct,
     check_known,
     check_range,
     check_statuses,
@@ -202,6 +203,7 @@ class NewRoom:
         )
         check_range(self.empty_room_timeout, 1, 60, "empty_room_timeout", " minutes")
         check_range(self.unused_room_timeout, 1, 60, "unused_room_timeout", " minutes")
+        check_distinct(self.video_codecs or (), "video_codecs")
         for index, codec in enumerate(self.video_codecs or ()):
             check_known(codec, ("video_codecs", index), "VP8 or H264")
         if self.recording_rules is not None:

@@ -11,6 +11,10 @@ from gateway.core.errors import InvalidArgument, Path
 # https://www.twilio.com/docs/video/programmable-video-limits
 NAME_LIMIT = 128
 
+# The most entries that any list in a request may have: the hints of a transcription.
+# Both faces check it before they convert a list. Most lists have a lower limit.
+LIST_LIMIT = 500
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -44,6 +48,13 @@ def check_zones(**moments: datetime | None) -> None:
             raise InvalidArgument.at(
                 field, "has no time zone; end it with Z or an offset such as +02:00"
             )
+
+
+def check_distinct(values: Sequence[object], field: str | Path) -> None:
+    """Checks that no value is in the list twice, for lists that are sent to Twilio as
+    they are."""
+    if len(set(values)) < len(values):
+        raise InvalidArgument.at(field, "holds a value twice; leave one out")
 
 
 def check_statuses(statuses: Sequence[object], choice: str) -> None:

@@ -19,6 +19,7 @@ from gateway.rpc.calls import Call, CallKind, Disconnected
 from gateway.rpc.cost import cost_trailers, count_objects, max_cost
 from gateway.rpc.errors import StatusError, error_to_pb
 from gateway.rpc.limits import Limits, Timings
+from gateway.rpc.lists import check_lists
 from gateway.rpc.masks import parse_mask, prune
 from gateway.service import call_context
 from gateway.service.call_context import CallContext
@@ -151,6 +152,7 @@ async def decode_request(shared: Shared, call: Call) -> AsyncIterator[None]:
         raise InvalidArgument(
             "the request is not a message of this method: build it from the server's protos"
         ) from None
+    check_lists(call.request)
     yield
 
 

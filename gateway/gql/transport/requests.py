@@ -14,6 +14,7 @@ from typing import Any, Never
 import msgspec
 
 from gateway.core.errors import InvalidArgument
+from gateway.core.validation import LIST_LIMIT
 from gateway.gql.execution.document_limits import VARIABLES_BYTES
 from gateway.gql.execution.engine import GraphQLRequest
 
@@ -118,12 +119,30 @@ def parse_parameters(parameters: Mapping[str, Any]) -> GraphQLRequest:
         raise InvalidArgument("variables must be an object, or left out")
     if variables and len(msgspec.json.encode(variables)) > VARIABLES_BYTES:
         raise InvalidArgument(f"variables must have at most {VARIABLES_BYTES} bytes of JSON")
+    _check_lists(variables)
     if digest is not None and query and hashlib.sha256(query.encode()).hexdigest() != digest:
         raise InvalidArgument(
             "extensions.persistedQuery.sha256Hash is not the SHA-256 digest of query: "
             "hash the text that you send"
         )
     return GraphQLRequest(query, variables, name, document_id, digest)
+
+
+def _check_lists(variables: Mapping[str, Any] | None) -> None:
+    """Bounds every list in the variables. Those in a document have a token for each
+    value, and tokens are limited."""
+    pending: list[Any] = [variables]
+    while pending:
+        match pending.pop():
+            case dict() as fields:
+                pending.extend(fields.values())
+            case list() as values:
+                if len(values) > LIST_LIMIT:
+                    raise InvalidArgument(
+                        f"a list in the variables has {len(values):,} values: "
+                        f"send up to {LIST_LIMIT}"
+                    )
+                pending.extend(values)
 
 
 def _document_id(parameters: Mapping[str, Any]) -> str | None:
