@@ -12,9 +12,15 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from gateway.app.wiring import Gateway, Mode, build_gateway, build_graphql, build_pipeline
+from gateway.app.wiring import (
+    Gateway,
+    Mode,
+    build_gateway,
+    build_graphql,
+    build_origins,
+    build_pipeline,
+)
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
-from gateway.http.origins import Origins
 from gateway.rpc.http.server import RpcHttp
 from gateway.rpc.server import RpcServer
 from gateway.rpc.servicers import Servicers
@@ -153,9 +159,9 @@ async def serve(
     Calls `on_ready` with the port of gRPC once both ports answer. Raises
     FailedPrecondition when the port of gRPC is in use.
     """
-    graphql = build_graphql(gateway, settings, mode)
+    origins = build_origins(settings, mode)
+    graphql = build_graphql(gateway, settings, mode, origins)
     pipeline, servicers = build_pipeline(gateway, settings), Servicers(gateway.accounts)
-    origins = Origins(settings.gateway_allowed_origins, allow_loopback=mode.allow_loopback_origins)
     rpc_http = RpcHttp(pipeline, servicers.methods(), origins)
     try:
         rpc = RpcServer(

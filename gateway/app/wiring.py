@@ -15,6 +15,7 @@ from gateway.core.rooms import AccountSid
 from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.transport import limits as gql_limits
 from gateway.gql.transport.http import GraphQLHttp
+from gateway.http.origins import Origins
 from gateway.rpc import limits as rpc_limits
 from gateway.rpc.pipeline import Pipeline
 from gateway.service.accounts import Account
@@ -152,15 +153,26 @@ async def _close(accounts: Collection[Account]) -> None:
             tasks.create_task(account.aclose())
 
 
-def build_graphql(gateway: Gateway, settings: Settings, mode: Mode) -> GraphQLHttp:
+def build_origins(settings: Settings, mode: Mode) -> Origins:
+    """Returns which web pages may use both faces."""
+    return Origins(
+        settings.gateway_allowed_origins,
+        allow_loopback=mode.allow_loopback_origins,
+        public_url=str(settings.gateway_public_url),
+        request_headers=settings.gateway_allowed_headers,
+    )
+
+
+def build_graphql(
+    gateway: Gateway, settings: Settings, mode: Mode, origins: Origins
+) -> GraphQLHttp:
     """Returns the GraphQL face. Reads the trusted documents from disk."""
     return GraphQLHttp(
         gateway.authenticator,
         gateway.accounts,
         gateway.limiter,
         introspection=mode.introspection,
-        allowed_origins=settings.gateway_allowed_origins,
-        allow_loopback_origins=mode.allow_loopback_origins,
+        origins=origins,
         timings=gql_limits.Timings(deadline_s=settings.gateway_deadline_s),
         trusted=TrustedDocuments.from_folder(settings.gateway_documents),
     )

@@ -40,6 +40,10 @@ Origin = Annotated[
         "the origin of a page, such as https://app.example.com",
     ),
 ]
+HeaderName = Annotated[
+    Text,
+    matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", "the name of a request header, such as x-tenant"),
+]
 VIDEO_URL = HttpUrl("https://video.twilio.com")
 INSIGHTS_URL = HttpUrl("https://insights.twilio.com")
 
@@ -115,6 +119,9 @@ class Settings(Values, BaseSettings):
     ] = ()
     """Browser origins that may call the gateway: a JSON list, or with commas in
     between."""
+    gateway_allowed_headers: Annotated[tuple[HeaderName, ...], Field(examples=[["x-tenant"]])] = ()
+    """Request headers that pages of other origins may send, besides those that clients
+    and tracing libraries are known to send: a JSON list, or with commas in between."""
     gateway_documents: Path | None = None
     """Folder of trusted GraphQL documents (`*.graphql`), identified by the SHA-256
     digest of their text."""

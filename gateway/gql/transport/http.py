@@ -4,7 +4,7 @@ POST, GET for queries, event streams on both, WebSocket, and CORS.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,8 +94,7 @@ class GraphQLHttp:
         limiter: CallerLimiter,
         *,
         introspection: bool = False,
-        allowed_origins: Collection[str] = (),
-        allow_loopback_origins: bool = False,
+        origins: Origins = Origins((), allow_loopback=False),
         trusted: TrustedDocuments = TrustedDocuments(),
         limits: Limits = Limits(),
         timings: Timings = Timings(),
@@ -110,7 +109,7 @@ class GraphQLHttp:
             authenticator,
             accounts,
             limiter,
-            Origins(allowed_origins, allow_loopback=allow_loopback_origins),
+            origins,
             limits,
             timings,
         )

@@ -54,8 +54,9 @@ from gateway.service.callers.revalidation import revalidated
 from gateway.service.flights.deadlines import until
 
 CORS = Cors(
-    request_headers="authorization, x-api-key, content-type, apollo-require-preflight, "
-    "last-event-id, traceparent, x-request-timeout-ms",
+    request_headers="apollo-require-preflight, graphql-require-preflight, "
+    "x-apollo-operation-name, apollographql-client-name, apollographql-client-version, "
+    "last-event-id, x-request-timeout-ms",
     response_headers="ratelimit, ratelimit-policy, retry-after",
 )
 _METHODS = "GET, POST, OPTIONS"
@@ -162,7 +163,8 @@ async def answer_preflight(shared: Shared, exchange: Exchange) -> web.Response |
     """A browser asks which requests of a page are allowed."""
     if exchange.request.method != hdrs.METH_OPTIONS:
         return None
-    return web.Response(status=204, headers={**exchange.cors, **CORS.preflight})
+    preflight = CORS.preflight(shared.origins.request_headers)
+    return web.Response(status=204, headers={**exchange.cors, **preflight})
 
 
 async def check_not_stopping(shared: Shared, exchange: Exchange) -> None:

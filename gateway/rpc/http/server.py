@@ -22,8 +22,8 @@ from gateway.rpc.methods import Method
 from gateway.rpc.pipeline import Pipeline
 
 CORS: Final = Cors(
-    request_headers="authorization, x-api-key, content-type, traceparent, "
-    "connect-protocol-version, connect-timeout-ms, grpc-timeout, x-grpc-web, x-user-agent",
+    request_headers="connect-protocol-version, connect-timeout-ms, grpc-timeout, x-grpc-web, "
+    "x-user-agent",
     response_headers="grpc-status, grpc-message, grpc-status-details-bin, "
     "cost, ratelimit, ratelimit-policy, retry-after",
 )
@@ -70,7 +70,7 @@ class RpcHttp:
             self._check_origin(request)
             headers.update(CORS.headers(request.headers.get(hdrs.ORIGIN)))
             if request.method == hdrs.METH_OPTIONS:
-                headers.update(CORS.preflight)
+                headers.update(CORS.preflight(self._origins.request_headers))
                 return web.Response(status=204, headers=headers)
             self._check_not_stopping()
             method = self._method(request)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.gql.transport.limits import Timings
+from gateway.http.origins import Origins
 from tests.gql.conftest import KEY, GraphQLServer, run_server
 from tests.gql.fakes import room
 
@@ -169,7 +170,7 @@ async def test_a_subscription_by_plain_post_is_rejected_with_the_ways_to_send_it
 
 
 async def test_a_page_of_another_origin_is_rejected() -> None:
-    async with run_server(allowed_origins=["https://app.example"]) as server:
+    async with run_server(origins=Origins(["https://app.example"], allow_loopback=False)) as server:
         for origin, status, allowed in (
             ("https://app.example", 204, "https://app.example"),
             ("https://evil.example", 403, None),
@@ -182,7 +183,7 @@ async def test_a_page_of_another_origin_is_rejected() -> None:
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
 async def test_a_page_of_an_allowed_origin_can_read_every_response(accept: str) -> None:
-    async with run_server(allow_loopback_origins=True) as server:
+    async with run_server(origins=Origins((), allow_loopback=True)) as server:
         origin = "http://localhost:3000"
         headers = {**server.auth, "Origin": origin, "Accept": accept}
         for query in ("{ __typename }", "{"):

@@ -17,6 +17,7 @@ from gateway.core.rooms import AccountSid
 from gateway.gql.transport.limits import Limits, Timings
 from gateway.gql.transport.transport_ws import MAX_OPERATIONS
 from gateway.gql.transport.websocket import Socket
+from gateway.http.origins import Origins
 from tests.gql.conftest import KEY, GraphQLServer, run_server
 from tests.gql.fakes import TIMEOUT_S, delivered, event
 
@@ -292,7 +293,7 @@ async def test_i16_sockets_are_limited_before_their_caller_is_known() -> None:
 
 
 async def test_a_page_of_another_origin_cannot_open_a_socket() -> None:
-    async with run_server(allow_loopback_origins=True) as server:
+    async with run_server(origins=Origins((), allow_loopback=True)) as server:
         with pytest.raises(aiohttp.WSServerHandshakeError) as rejected:
             await server.client.ws_connect(server.url, headers={"Origin": "https://evil.example"})
         assert rejected.value.status == 403
