@@ -18,6 +18,15 @@ from gateway.rpc.server import RpcServer
 from gateway.rpc.servicers import SERVICE_NAMES, Servicers
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
+from tests.rpc.http2 import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    Frame,
+    http2_client,
+    open_call,
+)
 
 from .conftest import METADATA
 
@@ -110,6 +119,32 @@ async def test_every_method_rejects_a_call_without_a_message(
 
     assert await status_of(call) is grpc.StatusCode.INVALID_ARGUMENT
     assert await call.details() == "the call has no message: send one"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"", b"3"),
+        (b"\0\0", b"3"),
+        (b"\0\0\0\0\x0aabc", b"3"),
+        (b"\1\0\0\0\1a", b"13"),
+        (b"\0\xff\xff\xff\xffab", b"8"),
+    ],
+    ids=["empty", "half a prefix", "half a message", "compressed", "too long"],
+)
+@pytest.mark.parametrize("method", ["GetRoom", "WatchRoom"])
+async def test_a_call_whose_message_is_broken_is_answered(
+    server: RpcServer, method: str, data: bytes, status: bytes
+) -> None:
+    async with http2_client(server.port) as client:
+        client.greet()
+        client.send(
+            open_call(f"/rooms_gateway.v1.RoomService/{method}", metadata=dict(METADATA)),
+            Frame(DATA, END_STREAM, 1, data),
+        )
+        trailers = await client.until(HEADERS, END_STREAM | END_HEADERS)
+    # The length of the value, then the value.
+    assert b"grpc-status%c%b" % (len(status), status) in trailers.payload
 
 
 @pytest.mark.parametrize("service", ["", *SERVICE_NAMES])
