@@ -67,6 +67,7 @@ from gateway.store.limiter import Limiter
 from gateway.store.points import PointsBuckets
 from gateway.store.presence import PresenceStore
 from gateway.store.recheck_queue import RecheckQueue
+from gateway.store.server_check import check_server
 from gateway.twilio import callbacks
 from gateway.twilio.client import TwilioVideo, open_session
 from gateway.twilio.tokens import SigningKey
@@ -117,14 +118,15 @@ class Gateway:
 async def build_gateway(settings: Settings, redis_url: str) -> AsyncIterator[Gateway]:
     """Yields everything that answers requests, and closes it afterwards.
 
-    Raises FailedPrecondition when Redis may evict keys and the settings do not allow
-    it, and UpstreamUnavailable when Redis gives no answer.
+    Raises FailedPrecondition when Redis refuses what the gateway needs, or may evict
+    keys and the settings do not allow it, and UpstreamUnavailable when Redis gives no
+    answer.
     """
     async with AsyncExitStack() as stack:
         connections = Connections(redis_url)
         stack.push_async_callback(connections.aclose)
-        if not settings.gateway_allow_eviction:
-            await connections.check_eviction_policy()
+        sids = [AccountSid(row.sid) for row in settings.accounts]
+        await check_server(connections, sids, check_eviction=not settings.gateway_allow_eviction)
         streams = stream_limit()
         accounts: dict[AccountSid, Account] = {}
         for row in settings.accounts:

@@ -29,6 +29,11 @@ class Keys:
     def heartbeat(self) -> str:
         return f"rg:{{{self.account_sid}}}:hb"
 
+    @property
+    def probe(self) -> str:
+        """The key on which a start tries every command."""
+        return f"rg:{{{self.account_sid}}}:probe"
+
     def room_log(self, sid: RoomSid) -> str:
         return f"rg:{{{self.account_sid}}}:room:{sid}:log"
 

@@ -1,0 +1,46 @@
+"""`serve` says in one sentence what Redis refuses, and what to do about it."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.cli.keys import api_key_row
+from gateway.store.connection import Connections
+from gateway.store.embedded import EmbeddedServer
+from tests.flows.test_command_line import run
+
+SERVE = {
+    "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "TWILIO_AUTH_TOKEN": "canary",
+    "GATEWAY_PUBLIC_URL": "https://rooms.example",
+    "GATEWAY_API_KEYS": json.dumps([api_key_row("test", "rgk_test").model_dump(exclude_none=True)]),
+}
+PORTS = ("--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[EmbeddedServer]:
+    async with EmbeddedServer() as server:
+        yield server
+
+
+async def refusal(url: str) -> str:
+    code, out, err = await run("serve", *PORTS, **SERVE, GATEWAY_REDIS_URL=url)
+    assert (code, out) == (2, "")
+    assert "canary" not in err
+    [line] = err.splitlines()
+    return line
+
+
+async def test_what_redis_refuses_is_named_at_the_start(server: EmbeddedServer) -> None:
+    admin = Connections(server.url)
+    execute = admin.commands.execute_command
+    await execute("ACL", "SETUSER", "app", "on", ">secret", "~rg:*", "+@all", "-@dangerous")
+    as_app = server.url.replace("unix://", "unix://app:secret@")
+    assert "may not run INFO, which shows whether Redis may evict" in await refusal(as_app)
+    wrong_password = as_app.replace("secret", "canary")
+    assert "refused the user name or the password" in await refusal(wrong_password)
+    await admin.commands.replicaof("127.0.0.1", 1)
+    assert "names a read-only replica: name the master" in await refusal(server.url)
+    await admin.aclose()
