@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from gateway.core.events import (
     RecordingOperation,
+    RoomChangeKind,
     RoomEvent,
     RoomEventSource,
     RoomEventType,
@@ -181,6 +182,23 @@ def recording_of(event: RoomEvent) -> Recording | None:
 def failed_operation_of(event: RoomEvent) -> RecordingOperation | None:
     """Returns the step at which a recording failed, if the event tells it."""
     return _known(RecordingOperation, "failed_operation", event.failed_operation)[0]
+
+
+def changed_sid_of(event: RoomEvent) -> str | None:
+    """Returns the SID or ttid of what a room-changed is about. Rules have no SID: for
+    them it is that of the room or the participant.
+
+    None for other events, and for a transcription if Twilio's response was lost.
+    """
+    match event.change:
+        case None:
+            return None
+        case RoomChangeKind.ROOM | RoomChangeKind.RECORDING_RULES:
+            return event.room_sid
+        case RoomChangeKind.RECORDING:
+            return event.recording_sid
+        case _:
+            return event.changed_sid
 
 
 def with_room_told_by(event: RoomEvent, earlier: RoomEvent) -> RoomEvent:

@@ -143,6 +143,10 @@ class RoomEvent:
     room: Room | None = None
     """Also set for the room-created of this gateway's own create."""
     participant: Participant | None = None
+    changed_sid: str | None = None
+    """The SID of the participant that a room-changed is about, also of the one whose
+    subscribe rules it is about, or the ttid of the transcription. None if Twilio's
+    response with a new ttid was lost."""
 
     room_end: Ended | None = None
     """The end of the room, if the log knew it before it logged this event. The log

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.core.event_objects import (
+    changed_sid_of,
     failed_operation_of,
     participant_of,
     recording_of,
@@ -43,6 +44,7 @@ _PARTS: Final[Mapping[str, Callable[[RoomEvent], object]]] = {
     "failed_operation": failed_operation_of,
     "participant_identity": lambda event: event.participant_identity,
     "change": lambda event: event.change,
+    "changed_sid": changed_sid_of,
     "changed_participant": lambda event: event.participant,
     "deleted_recording_sid": lambda event: event.recording_sid,
 }

@@ -134,7 +134,9 @@ class Participants:
             request = participants.disconnect_participant(sid, participant)
             try:
                 async with self._expected_outcomes(caller, sid, participant):
-                    return await self._mutations.apply(request, sid, RoomChangeKind.PARTICIPANT)
+                    return await self._mutations.apply(
+                        request, sid, RoomChangeKind.PARTICIPANT, changed_sid=participant
+                    )
             except ParticipantAlreadyLeft as error:
                 # An earlier attempt may have disconnected it.
                 if error.participant is None or not claim.may_be_done:
@@ -157,7 +159,9 @@ class Participants:
         sid, participant = await self._locate_for_change(caller, room, ref)
         request = participants.anonymize_participant(sid, participant)
         async with self._expected_outcomes(caller, sid, participant):
-            return await self._mutations.execute(request, sid, RoomChangeKind.PARTICIPANT)
+            return await self._mutations.execute(
+                request, sid, RoomChangeKind.PARTICIPANT, changed_sid=participant
+            )
 
     async def published_tracks(
         self, caller: Caller, room: RoomRef, ref: ParticipantRef, first: int, after: str | None
@@ -224,7 +228,9 @@ class Participants:
         sid, participant = await self._locate_for_change(caller, room, ref)
         request = rules.update_subscribe_rules(sid, participant, new)
         async with self._expected_outcomes(caller, sid, participant):
-            return await self._mutations.execute(request, sid, RoomChangeKind.SUBSCRIBE_RULES)
+            return await self._mutations.execute(
+                request, sid, RoomChangeKind.SUBSCRIBE_RULES, changed_sid=participant
+            )
 
     @asynccontextmanager
     async def _expected_outcomes(

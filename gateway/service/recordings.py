@@ -93,7 +93,9 @@ class Recordings:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = recordings.delete_room_recording(sid, recording)
         async with self._rooms.expected_outcomes(caller, sid, Reason.RECORDING_NOT_FOUND):
-            await self._mutations.execute(request, sid, RoomChangeKind.RECORDING, recording)
+            await self._mutations.execute(
+                request, sid, RoomChangeKind.RECORDING, recording_sid=recording
+            )
 
     async def page(
         self, caller: Caller, filters: RecordingFilter, first: int, after: str | None
@@ -132,7 +134,9 @@ class Recordings:
         room_sid = await self._room_of(caller, sid)
         request = recordings.delete_recording(sid)
         async with self._rooms.expected_outcomes(caller, room_sid, Reason.RECORDING_NOT_FOUND):
-            await self._mutations.execute(request, room_sid, RoomChangeKind.RECORDING, sid)
+            await self._mutations.execute(
+                request, room_sid, RoomChangeKind.RECORDING, recording_sid=sid
+            )
 
     async def media(self, caller: Caller, sid: RecordingSid) -> RecordingMedia | None:
         """Returns a URL of the media, or None when there is none or the caller may not

@@ -124,7 +124,9 @@ class Transcriptions:
             self._rooms.expected_outcomes(caller, sid, Reason.TRANSCRIPTION_NOT_FOUND),
             self._state_that_refuses(sid, update),
         ):
-            return await self._mutations.execute(request, sid, RoomChangeKind.TRANSCRIPTION)
+            return await self._mutations.execute(
+                request, sid, RoomChangeKind.TRANSCRIPTION, changed_sid=ttid
+            )
 
     @asynccontextmanager
     async def _state_that_refuses(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.core.event_objects import (
+    changed_sid_of,
     failed_operation_of,
     participant_of,
     recording_of,
@@ -289,6 +290,25 @@ def test_our_own_change_takes_its_room_from_an_earlier_event(change: RoomChangeK
         )
         assert room_of(with_room_told_by(changed, earlier)) == room(status)
     assert room_of(with_room_told_by(changed, replace(changed, room=FULL_ROOM))) == room()
+
+
+@pytest.mark.parametrize(
+    ("change", "sid"),
+    [
+        (None, None),
+        (RoomChangeKind.ROOM, ROOM),
+        (RoomChangeKind.RECORDING_RULES, ROOM),
+        (RoomChangeKind.PARTICIPANT, ADA),
+        (RoomChangeKind.SUBSCRIBE_RULES, ADA),
+        (RoomChangeKind.RECORDING, TAKE),
+        (RoomChangeKind.TRANSCRIPTION, ADA),
+    ],
+)
+def test_a_change_has_the_sid_of_what_it_changed(
+    change: RoomChangeKind | None, sid: str | None
+) -> None:
+    changed = event(Types.ROOM_CHANGED, change=change, recording_sid=TAKE, changed_sid=ADA)
+    assert changed_sid_of(changed) == sid
 
 
 def test_an_event_keeps_what_it_tells_of_its_room() -> None:

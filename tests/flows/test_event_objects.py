@@ -15,6 +15,8 @@ STREAM = """subscription($room: RoomRef!) { roomEvents(room: $room) { ... on Roo
     room { id uniqueName type status endTime durationSeconds }
     ... on ParticipantEvent { participant { id identity status } }
     ... on PublishedTrackEvent { track { id kind isMuted } } } } }"""
+CHANGES = """subscription($room: RoomRef!) { roomEvents(room: $room) { __typename
+    ... on RoomChanged { change changedId } } }"""
 BY_ID = """query($id: ID!) {
     room: node(id: $id) { ... on Room { id uniqueName status endTime durationSeconds } }
     participant: node(id: $id) { ... on Participant { id identity status } }
@@ -116,4 +118,38 @@ async def test_a_timeline_shows_the_same_objects_as_the_stream(gateway: Gateway)
     assert [event for event in timeline if event["id"] in (joined["id"], added["id"])] == [
         joined,
         added,
+    ]
+
+
+async def test_a_change_has_the_id_of_the_node_that_it_changed(gateway: Gateway) -> None:
+    room = await gateway.create_room()
+    await gateway.sandbox("POST", f"/rooms/{room['sid']}/participants", {"identity": "ada"})
+    change = """mutation($room: RoomRef!) {
+        updateSubscribeRules(input: {room: $room, participant: {identity: "ada"},
+            rules: [{exclude: {}}]}) { subscribeRules { id } errors { message } }
+        updateRecordingRules(input: {room: $room, rules: [{include: {}}]}) {
+            recordingRules { id } errors { message } }
+        startTranscription(input: {room: $room}) { transcription { id } errors { message } }
+        disconnectParticipant(input: {room: $room, participant: {identity: "ada"}}) {
+            participant { id } errors { message } }
+        completeRoom(input: {room: $room}) { room { id } errors { message } } }"""
+    async with gateway.subscribe_ws(CHANGES, room=room_ref(room["sid"])) as messages:
+        await take(messages, 1)
+        payloads = await gateway.execute(change, room=room_ref(room["sid"]))
+        changed = [
+            (await first_matching(messages, lambda message: "change" in message))["changedId"]
+            for _ in payloads
+        ]
+    assert changed == [
+        value["id"]
+        for payload in payloads.values()
+        for name, value in payload.items()
+        if name != "errors"
+    ]
+    found = await gateway.execute(
+        "query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }", ids=changed
+    )
+    types = ["SubscribeRules", "RecordingRules", "Transcription", "Participant", "Room"]
+    assert found["nodes"] == [
+        {"__typename": type_, "id": id_} for type_, id_ in zip(types, changed, strict=True)
     ]

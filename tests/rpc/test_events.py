@@ -81,6 +81,7 @@ EVENT = RoomEvent(
     change=RoomChangeKind.PARTICIPANT,
     room=ROOM,
     participant=PARTICIPANT,
+    changed_sid="PA1",
 )
 
 
@@ -104,7 +105,12 @@ PARTS = {
     RoomEventType.RECORDING_STARTED: RECORDING_PARTS,
     RoomEventType.RECORDING_COMPLETED: RECORDING_PARTS,
     RoomEventType.RECORDING_FAILED: RECORDING_PARTS | {"failed_operation"},
-    RoomEventType.ROOM_CHANGED: {"change", "changed_participant", "deleted_recording_sid"},
+    RoomEventType.ROOM_CHANGED: {
+        "change",
+        "changed_sid",
+        "changed_participant",
+        "deleted_recording_sid",
+    },
 }
 
 

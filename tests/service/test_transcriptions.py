@@ -63,9 +63,10 @@ async def test_i11_a_started_or_stopped_transcription_is_read_so_on_every_replic
         assert result is not None
         assert result.value == stopped
         await site.wait_until_read((await site.log.open()).position.n)
-    assert {logged.event.change for logged in readable(await site.log.read_last(10))} == {
-        RoomChangeKind.TRANSCRIPTION
-    }
+    assert {
+        (logged.event.change, logged.event.changed_sid)
+        for logged in readable(await site.log.read_last(10))
+    } == {(RoomChangeKind.TRANSCRIPTION, started.ttid)}
 
 
 async def test_a_second_transcription_is_refused_and_changes_nothing(site: Site) -> None:

@@ -6,8 +6,9 @@ from the event alone: no field of theirs is fetched, unless it is one that fetch
 query too.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 import strawberry
 from strawberry import UNSET
@@ -225,15 +226,39 @@ class RecordingFailed(RecordingEvent):
 @strawberry.type
 class RoomChanged(RoomEvent):
     change: events.RoomChangeKind | None
+    changed_id: strawberry.ID | None = strawberry.field(
+        description="The `id` of what was changed, for `node` and for caches of clients: of the "
+        "room, the participant, its subscribe rules, the recording rules of the room, the "
+        "recording or the transcription. Null only when Twilio's response to the start of a "
+        "transcription was lost."
+    )
     changed_participant: Participant | None
     deleted_recording_id: strawberry.ID | None
 
     @classmethod
     def _objects(cls, event: events.RoomEvent, cursor: str) -> dict[str, object]:
         return {
+            "changed_id": _changed_id(event),
             "changed_participant": view_at(event.participant, cursor),
             "deleted_recording_id": optional_id(event.recording_sid),
         }
+
+
+_CHANGED_IDS: Final[Mapping[events.RoomChangeKind, str]] = {
+    events.RoomChangeKind.ROOM: "{sid}",
+    events.RoomChangeKind.PARTICIPANT: "{room}:{sid}",
+    events.RoomChangeKind.SUBSCRIBE_RULES: "{room}:{sid}:subscribeRules",
+    events.RoomChangeKind.RECORDING_RULES: "{sid}:recordingRules",
+    events.RoomChangeKind.RECORDING: "{sid}",
+    events.RoomChangeKind.TRANSCRIPTION: "{room}:{sid}",
+}
+
+
+def _changed_id(event: events.RoomEvent) -> strawberry.ID | None:
+    sid = event_objects.changed_sid_of(event)
+    if sid is None or event.change is None:
+        return None
+    return strawberry.ID(_CHANGED_IDS[event.change].format(room=event.room_sid, sid=sid))
 
 
 EVENT_TYPES: dict[RoomEventType, type[RoomEvent]] = {

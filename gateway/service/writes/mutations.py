@@ -20,7 +20,7 @@ from gateway.core.event_objects import with_room_told_by
 from gateway.core.events import RoomChangeKind, RoomEvent, RoomEventSource, RoomEventType
 from gateway.core.participants import Participant
 from gateway.core.rooms import AccountSid, Room, RoomSid
-from gateway.core.sids import RecordingSid
+from gateway.core.transcriptions import Transcription
 from gateway.service.flights import deadlines
 from gateway.service.flights.singleflight import SingleFlight
 from gateway.service.log.room_memory import RoomMemory
@@ -76,31 +76,35 @@ class Mutations:
         request: WireRequest[T],
         room_sid: RoomSid,
         change: RoomChangeKind,
-        recording_sid: RecordingSid | None = None,
+        **parts: str,
     ) -> T:
         """Does what `apply` does, to the end even if the caller leaves. Raises what
         `apply` and `run_to_end` raise."""
-        return await self.run_to_end(
-            lambda: self.apply(request, room_sid, change, recording_sid=recording_sid)
-        )
+        return await self.run_to_end(lambda: self.apply(request, room_sid, change, **parts))
 
     async def apply(
         self,
         request: WireRequest[T],
         room_sid: RoomSid,
         change: RoomChangeKind,
-        recording_sid: RecordingSid | None = None,
+        **parts: str,
     ) -> T:
         """Sends the request, logs the change and returns Twilio's response.
+
+        `parts` are the fields of the log entry that say what is changed.
 
         A later read shows the change. After an error that leaves the outcome open, a
         later read asks Twilio. Call it within `run_to_end`. Raises what `Upstream.send`
         raises.
         """
-        event = self.new_event(room_sid, change, recording_sid=recording_sid)
+        event = self.new_event(room_sid, change, **parts)
         response = await self.send(request, event)
-        participant = response if isinstance(response, Participant) else None
-        await self.record(replace(event, participant=participant))
+        match response:
+            case Participant():
+                event = replace(event, participant=response)
+            case Transcription():
+                event = replace(event, changed_sid=response.ttid)
+        await self.record(event)
         return response
 
     def new_event(self, room_sid: RoomSid, change: RoomChangeKind, **parts: Any) -> RoomEvent:

@@ -20,6 +20,7 @@ from gateway.core.rooms import Ended, RoomStatus
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.schema import events as views
 from gateway.gql.schema.events import EVENT_TYPES, message_view
+from gateway.gql.schema.ids import parse_id
 from tests.gql.all_fields import fields_that_fetch_nothing, implementers
 from tests.gql.conftest import GraphQLServer
 from tests.gql.fakes import (
@@ -27,6 +28,7 @@ from tests.gql.fakes import (
     AT,
     TAKE,
     TIMEOUT_S,
+    TTID,
     VOICE,
     delivered,
     event,
@@ -94,7 +96,8 @@ EVENTS = """subscription { roomEvents { cursor
     ... on RecordingEvent { participantIdentity
         recording { id status codec sizeBytes groupingSids { participantSid } } }
     ... on RecordingFailed { failedOperation }
-    ... on RoomChanged { change changedParticipant { id identity } deletedRecordingId } } }"""
+    ... on RoomChanged { change changedId changedParticipant { id identity }
+        deletedRecordingId } } }"""
 
 
 async def test_events_show_their_objects_with_the_ids_of_queries(server: GraphQLServer) -> None:
@@ -173,6 +176,7 @@ async def test_room_changed_shows_the_response_of_twilio(server: GraphQLServer) 
             RoomEventType.ROOM_CHANGED,
             **ours,
             participant=participant(),
+            changed_sid=ADA,
             change=RoomChangeKind.PARTICIPANT,
             room_name="standup",
         ),
@@ -181,6 +185,15 @@ async def test_room_changed_shows_the_response_of_twilio(server: GraphQLServer) 
             **ours,
             recording_sid=TAKE,
             change=RoomChangeKind.RECORDING,
+        ),
+        *(
+            event(RoomEventType.ROOM_CHANGED, **ours, change=change, changed_sid=sid)
+            for change, sid in (
+                (RoomChangeKind.SUBSCRIBE_RULES, ADA),
+                (RoomChangeKind.RECORDING_RULES, None),
+                (RoomChangeKind.TRANSCRIPTION, TTID),
+                (RoomChangeKind.TRANSCRIPTION, None),
+            )
         ),
     ]
     shown = []
@@ -191,7 +204,18 @@ async def test_room_changed_shows_the_response_of_twilio(server: GraphQLServer) 
             server.account.feed.put(delivered(number, change))
             payload = (await socket.receive_json(timeout=TIMEOUT_S))["payload"]
             shown.append(payload["data"]["roomEvents"])
-    of_room, of_participant, of_recording = shown
+    of_room, of_participant, of_recording, *_ = shown
+    ids = [view["changedId"] for view in shown]
+    assert ids == [
+        room_sid(1),
+        f"{room_sid(1)}:{ADA}",
+        TAKE,
+        f"{room_sid(1)}:{ADA}:subscribeRules",
+        f"{room_sid(1)}:recordingRules",
+        f"{room_sid(1)}:{TTID}",
+        None,
+    ]
+    assert {parse_id(id_) is not None for id_ in ids[:-1]} == {True}, "`node` finds each"
     assert (of_room["change"], of_room["source"]) == ("ROOM", "MUTATION")
     assert (of_room["room"]["maxParticipants"], of_room["room"]["asOf"]) == (50, "c1")
     assert (of_room["changedParticipant"], of_room["deletedRecordingId"]) == (None, None)

@@ -144,6 +144,7 @@ async def test_change_with_an_unknown_outcome_invalidates_the_cache(site: Site) 
         await replica_a.transcriptions.create(ADMIN, ref(room), None)
     [logged] = await mutations_logged(site)
     assert logged.event.change is RoomChangeKind.TRANSCRIPTION
+    assert logged.event.changed_sid is None, "the response would have said it"
     await site.wait_until_read_by(replica_b, logged.position.n)
     for account in (replica_a, replica_b):
         assert len((await account.transcriptions.page(ADMIN, ref(room), 10, None)).value.items) == 1

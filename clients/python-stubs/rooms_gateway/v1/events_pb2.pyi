@@ -224,14 +224,16 @@ class RecordingFailed(_message.Message):
     def __init__(self, recording: _Optional[_Union[_recording_pb2.Recording, _Mapping]] = ..., failed_operation: _Optional[_Union[RecordingOperation, str]] = ..., participant_identity: _Optional[str] = ...) -> None: ...
 
 class RoomChanged(_message.Message):
-    __slots__ = ("change", "changed_participant", "deleted_recording_sid")
+    __slots__ = ("change", "changed_participant", "deleted_recording_sid", "changed_sid")
     CHANGE_FIELD_NUMBER: _ClassVar[int]
     CHANGED_PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
     DELETED_RECORDING_SID_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_SID_FIELD_NUMBER: _ClassVar[int]
     change: RoomChangeKind
     changed_participant: _participant_pb2.Participant
     deleted_recording_sid: str
-    def __init__(self, change: _Optional[_Union[RoomChangeKind, str]] = ..., changed_participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ..., deleted_recording_sid: _Optional[str] = ...) -> None: ...
+    changed_sid: str
+    def __init__(self, change: _Optional[_Union[RoomChangeKind, str]] = ..., changed_participant: _Optional[_Union[_participant_pb2.Participant, _Mapping]] = ..., deleted_recording_sid: _Optional[str] = ..., changed_sid: _Optional[str] = ...) -> None: ...
 
 class LoggedEvent(_message.Message):
     __slots__ = ("cursor", "event")
