@@ -51,6 +51,42 @@ async def test_created_room_sends_its_callbacks_to_the_gateway(gateway: Gateway)
     assert details["statusCallbackMethod"] == "POST"
 
 
+async def test_freshness_and_position_are_null_where_they_say_nothing(gateway: Gateway) -> None:
+    created = await gateway.execute(
+        """mutation($i: CreateRoomInput!) {
+            createRoom(input: $i) { room { sid freshness { source } asOf } } }""",
+        i={"uniqueName": new_name()},
+    )
+    room = created["createRoom"]["room"]
+    await gateway.sandbox("POST", f"/rooms/{room['sid']}/participants", {"identity": "ada"})
+    variables = {"room": room_ref(room["sid"])}
+    read = await gateway.execute(
+        """query($room: RoomRef!) { room(ref: $room) { freshness { source } asOf
+            participants { nodes { freshness { source } asOf } } } }""",
+        **variables,
+    )
+    changed = await gateway.execute(
+        """mutation($room: RoomRef!) {
+            disconnectParticipant(input: {room: $room, participant: {identity: "ada"}}) {
+                participant { freshness { source } asOf } }
+            completeRoom(input: {room: $room}) { room { freshness { source } asOf } } }""",
+        **variables,
+    )
+    [read_participant] = read["room"]["participants"]["nodes"]
+    for shown in (room, read["room"], read_participant, changed["completeRoom"]["room"]):
+        assert shown["freshness"]
+        assert shown["asOf"]
+    response = changed["disconnectParticipant"]["participant"]
+    assert response == {"freshness": None, "asOf": None}
+    events = await gateway.execute(
+        """query($room: RoomRef!) { room(ref: $room) { events { nodes { cursor
+            room { freshness { source } asOf } } } } }""",
+        **variables,
+    )
+    for event in events["room"]["events"]["nodes"]:
+        assert event["room"] == {"freshness": None, "asOf": event["cursor"]}
+
+
 async def test_a_field_that_fails_leaves_the_rest_of_its_room(gateway: Gateway) -> None:
     created = await gateway.create_room()
     document = """query($r: ID!) { room(ref: {sid: $r}) { sid

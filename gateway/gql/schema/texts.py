@@ -117,9 +117,17 @@ _TYPE_FIELDS: Final = {
         "id": "The object's id in the whole schema, for `node` and for caches of clients.",
     },
 }
-# Fields that GraphQL has on every type of a resource, and the protos beside it.
-_RESOURCE_FIELDS: Final = {"asOf": "Room.as_of", "freshness": "Room.freshness"}
+# Fields of every type of a resource. The protos have them beside most resources.
+_RESOURCE_FIELDS: Final = {
+    "asOf": "A cursor: a stream of events after it delivers every change that this data does not "
+    "show. In an event, it is the cursor of the event, and in presence that of the presence. Null "
+    "in the payload of a mutation, except for rooms, and while the event log cannot be read.",
+    "freshness": "How fresh this data is. Null in an event and in presence, which are not read "
+    "from Twilio, and in the payload of a mutation, except for rooms.",
+}
 _FIELD_TEXTS: Final = {
+    "Room.asOf": _RESOURCE_FIELDS["asOf"],
+    "Room.freshness": _RESOURCE_FIELDS["freshness"],
     "RoomEventConnection.asOf": "Always null: `roomEvents` continues after `pageInfo.endCursor`.",
     "RoomEventConnection.freshness": "Always null: the list is from the event log, not a cache.",
 }
@@ -231,7 +239,7 @@ class _Texts:
         for ending, fields in _TYPE_FIELDS.items():
             if type_.endswith(ending) and field in fields:
                 return fields[field]
-        return self.first([_RESOURCE_FIELDS[field]]) if field in _RESOURCE_FIELDS else None
+        return _RESOURCE_FIELDS.get(field)
 
     def of_argument(self, methods: Iterable[str], field: str, argument: str) -> str | None:
         names = _proto_fields(argument)
