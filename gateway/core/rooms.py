@@ -75,8 +75,8 @@ class Room:
     """One room. As in Twilio's API, durations are in seconds and the two timeouts in
     minutes.
 
-    The fields that may be None and have no default are in every answer of Twilio's.
-    They are None only in a room that is built from an event, which does not tell them.
+    A room that is built from an event has None for what the event does not tell. So has
+    a room of Twilio's for a value that could not be read.
     """
 
     sid: RoomSid
@@ -90,11 +90,11 @@ class Room:
     duration: int | None = None
     status_callback: str | None = None
     status_callback_method: HttpMethod | None = None
-    max_participants: int | None
-    max_participant_duration: int | None
+    max_participants: int | None = None
+    max_participant_duration: int | None = None
     max_concurrent_published_tracks: int | None = None
-    empty_room_timeout: int | None
-    unused_room_timeout: int | None
+    empty_room_timeout: int | None = None
+    unused_room_timeout: int | None = None
     record_participants_on_connect: bool | None = None
     video_codecs: tuple[VideoCodec, ...] | None = ()
     media_region: str | None = None

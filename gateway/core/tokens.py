@@ -71,15 +71,14 @@ class NewToken:
 
     def lifetime_s(self, room: Room | None) -> int:
         """Returns for how many seconds the token is valid. `room` is None unless the
-        room is known to be in progress.
+        room is known to be in progress. Its longest stay is None if it is not known.
 
         Raises InvalidArgument when the token would be valid for longer than the longest
         stay. Twilio ends a stay after the room's MaxParticipantDuration; with a valid
         token, the participant could join for another one.
         """
-        if room is None:
+        if room is None or room.max_participant_duration is None:
             return self.ttl_s or TTL_DEFAULT_S
-        assert room.max_participant_duration is not None, "only the room of an event lacks it"
         most = min(room.max_participant_duration, TTL_LIMIT_S)
         if self.ttl_s is None:
             return most

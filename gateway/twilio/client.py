@@ -6,12 +6,15 @@ requests and read the responses.
 
 import asyncio
 import math
+import re
+import time
 import zlib
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from gateway.core.bodies import read_bounded
@@ -24,6 +27,7 @@ from gateway.core.errors import (
 )
 from gateway.twilio.wire.exchange import Product, WireRequest, WireResponse
 
+log = structlog.get_logger()
 T = TypeVar("T")
 
 USER_AGENT: Final = "rooms-gateway/0.1.0"
@@ -35,6 +39,10 @@ MAX_CONNECTIONS: Final = 100
 # In bytes. A page of 1,000 rooms has about 1.2 MB.
 BODY_LIMIT: Final = 4 * 1024 * 1024
 
+# Between two log lines about the same field.
+UNREADABLE_LOG_S: Final = 60.0
+
+_INDEX: Final = re.compile(r"\[[0-9]+\]")
 _GZIP: Final = 31  # zlib's `wbits` for a gzip header and a 32 kB window
 _UNREACHABLE: Final = "Twilio could not be reached: try again later"
 _BAD_BODY: Final = "Twilio's response could not be read: try again later"
@@ -113,6 +121,7 @@ class TwilioVideo:
             "video": base_url.rstrip("/"),
             "insights": insights_base_url.rstrip("/"),
         }
+        self._unreadable_logged_at: dict[str, float] = {}
         self._headers = {"Authorization": aiohttp.encode_basic_auth(username, password)}
 
     async def send(
@@ -132,7 +141,26 @@ class TwilioVideo:
         An error without `twilio` means that no response arrived. `is_unsent` means that
         Twilio cannot have received the request.
         """
-        return request.read(await self._send(request, deadline_s, min(deadline_s, send_within_s)))
+        response = await self._send(request, deadline_s, min(deadline_s, send_within_s))
+        try:
+            return request.read(response)
+        finally:
+            self._log_unreadable(request, response)
+
+    def _log_unreadable(self, request: WireRequest[Any], response: WireResponse) -> None:
+        """Logs the names of fields that could not be read, each once a minute."""
+        now = time.monotonic()
+        for path in response.unreadable:
+            # Without the indexes, there are as many names as `core` has fields.
+            name = _INDEX.sub("[]", path)
+            if now - self._unreadable_logged_at.get(name, -math.inf) > UNREADABLE_LOG_S:
+                self._unreadable_logged_at[name] = now
+                log.warning(
+                    "twilio.field_unreadable",
+                    field=name,
+                    product=request.product,
+                    status=response.status,
+                )
 
     async def _send(
         self, request: WireRequest[Any], deadline_s: float, send_within_s: float

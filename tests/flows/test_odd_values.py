@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from gateway.core.events import NUMBER_LIMITS, RoomEvent
 from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1 import room_service_pb2_grpc as stubs
-from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_sid
+from tests.rpc.client import Clients
+from tests.running import RESPONSE_TIMEOUT_S, Gateway, new_name, new_sid
 
 EVERYTHING = """subscription($room: ID!) { roomEvents(room: {sid: $room}) {
     __typename cursor
@@ -113,3 +114,21 @@ async def test_every_face_shows_an_event_with_an_odd_value(gateway: Gateway) -> 
             numbers = [event.event.sequence_number for event in events[: len(ODD_NUMBERS)]]
             assert numbers == [2**31 - 1, 0, 0, 0, 0]
             assert not events[1].event.HasField("sequence_number")
+
+
+async def test_an_odd_row_does_not_hide_its_page(gateway: Gateway, clients: Clients) -> None:
+    name = new_name()
+    room = await gateway.create_room(name)
+    lists = {"path": "/v1/Rooms$", "method": "GET"}
+    async with gateway.fault(match=lists, answer="odd_row"):
+        data = await gateway.execute(
+            """query($name: String!) { rooms(filter: {uniqueName: $name}) {
+                nodes { sid maxParticipants emptyRoomTimeoutMinutes } } }""",
+            name=name,
+        )
+        assert data["rooms"]["nodes"] == [
+            {"sid": room["sid"], "maxParticipants": None, "emptyRoomTimeoutMinutes": None}
+        ]
+        found = await clients.rooms.ListRooms(unique_name=name)
+    assert [shown.sid for shown in found.rooms] == [room["sid"]]
+    assert not found.rooms[0].HasField("max_participants")

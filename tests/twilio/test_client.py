@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from gateway.core.errors import (
     DeadlineExceeded,
@@ -718,3 +719,34 @@ async def test_unusable_response_error_carries_twilio_status(
         ]
     assert (type(read_error), read_error.twilio) == (UpstreamUnavailable, TwilioFault(None, 200))
     assert (type(write_error), write_error.twilio) == (OutcomeUnknown, TwilioFault(None, 200))
+
+
+async def test_unreadable_field_is_logged_once_and_without_its_value(
+    session: aiohttp.ClientSession,
+) -> None:
+    rooms = [ROOM | {"max_participants": "secret"}, ROOM | {"duration": "secret"}]
+
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.json_response({"rooms": [*rooms, *rooms], "meta": {}})
+
+    async with served(answer) as base_url:
+        with capture_logs() as logs:
+            for _ in range(2):
+                await list_(client_ := client(session, base_url), LONG_S)
+                await list_(client_, LONG_S)
+    assert [(entry["event"], entry["field"]) for entry in logs] == [
+        ("twilio.field_unreadable", "rooms[].max_participants"),
+        ("twilio.field_unreadable", "rooms[].duration"),
+    ] * 2
+    assert "secret" not in str(logs)
+
+
+async def test_field_that_makes_a_page_unreadable_is_named(session: aiohttp.ClientSession) -> None:
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.json_response({"rooms": [ROOM, ROOM | {"status": None}], "meta": {}})
+
+    async with served(answer) as base_url:
+        with capture_logs() as logs, pytest.raises(UpstreamUnavailable) as failed:
+            await list_(client(session, base_url), LONG_S)
+    assert "its field rooms[1].status is missing" in str(failed.value)
+    assert [entry["field"] for entry in logs] == ["rooms[].status"]

@@ -5,6 +5,7 @@ truncated_gzip     gzip that is cut off in the middle
 drip               one byte per `Timings.drip_interval_s`
 redirect           a 307 to the same path at another base URL
 wrong_type         JSON in which each field is a list that contains its value
+odd_row            the first row of each list has null in place of its numbers
 foreign_next_page  every URL leads to another base URL, and every list has a next page
 """
 
@@ -19,7 +20,7 @@ import msgspec
 from gateway.sandbox.rest.requests import RestResponse
 
 Corruption = Literal[
-    "huge", "truncated_gzip", "drip", "redirect", "wrong_type", "foreign_next_page"
+    "huge", "truncated_gzip", "drip", "redirect", "wrong_type", "odd_row", "foreign_next_page"
 ]
 
 HUGE_BYTES: Final = 10 * 1024 * 1024
@@ -58,6 +59,8 @@ def corrupt(
         case "wrong_type":
             fields = body.items() if isinstance(body, dict) else ()
             return _with_body(response, _json({name: [value] for name, value in fields}))
+        case "odd_row":
+            return _with_body(response, _json(_with_odd_rows(body)))
         case "foreign_next_page":
             return _with_body(response, _json(_with_foreign_urls(body, target, foreign_url)))
 
@@ -81,6 +84,23 @@ def _with_body(
 
 def _json(body: Any) -> bytes:
     return body if isinstance(body, bytes) else msgspec.json.encode(body)
+
+
+def _with_odd_rows(body: Any) -> Any:
+    if not isinstance(body, dict):
+        return body
+    return {
+        name: [_without_numbers(value[0]), *value[1:]]
+        if isinstance(value, list) and value
+        else value
+        for name, value in body.items()
+    }
+
+
+def _without_numbers(row: Any) -> Any:
+    if not isinstance(row, dict):
+        return row
+    return {name: None if type(value) is int else value for name, value in row.items()}
 
 
 def _with_foreign_urls(value: Any, target: RequestTarget, foreign_url: str) -> Any:

@@ -22,11 +22,16 @@ Parameters = Iterable[tuple[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class WireResponse:
-    """One HTTP response. `body` is decompressed."""
+    """One HTTP response. `body` is decompressed.
+
+    `unreadable` are the paths of fields whose values could not be read. The reader adds
+    them. They contain no value.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    unreadable: list[str] = field(default_factory=list, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,13 @@ from gateway.twilio.wire.exchange import (
     encode_query,
     form_of,
 )
-from gateway.twilio.wire.reading import JsonObject, convert, read_json, read_resource
+from gateway.twilio.wire.reading import (
+    JsonObject,
+    UnreadableField,
+    convert,
+    read_json,
+    read_resource,
+)
 
 T = TypeVar("T")
 
@@ -125,7 +131,7 @@ class TwilioResource(Generic[T]):
 
         Raises InvalidArgument for a page size that Twilio does not support, and
         CursorExpired for a `page_query` that Twilio cannot have sent. `read` raises
-        UpstreamUnavailable if a single item cannot be read.
+        UpstreamUnavailable if a single item lacks a field that cannot be null.
         """
         if page_query is not None:
             if _PAGE_QUERY.fullmatch(page_query) is None:
@@ -187,16 +193,22 @@ class TwilioResource(Generic[T]):
             ) from error
 
     def _read_page(self, response: WireResponse, path: str) -> WirePage[T]:
-        return read_json(response, lambda document: self._page(document, path))
+        return read_json(response, lambda document: self._page(document, path, response))
 
-    def _page(self, document: Any, path: str) -> WirePage[T]:
+    def _page(self, document: Any, path: str, response: WireResponse) -> WirePage[T]:
         page = msgspec.convert(document, dict[str, Any])
-        items = msgspec.convert(page.get(self.key), list[Any])
+        rows = page.get(self.key)
+        if not isinstance(rows, list):
+            raise UnreadableField(self.key)
         meta = msgspec.convert(page.get("meta"), _Meta)
         # One of Twilio's older documents shows an empty page with a next page.
         # Following that would never end.
-        next_query = _next_query(meta.next_page_url, path) if items else None
-        return WirePage(tuple(convert(item, self.kind, self._adapt) for item in items), next_query)
+        next_query = _next_query(meta.next_page_url, path) if rows else None
+        items = (
+            convert(row, self.kind, self._adapt, f"{self.key}[{n}]", response.unreadable)
+            for n, row in enumerate(rows)
+        )
+        return WirePage(tuple(items), next_query)
 
 
 def delete(path: str) -> WireRequest[None]:

@@ -60,6 +60,19 @@ def test_wrong_type_wraps_each_field_in_a_list() -> None:
     assert json.loads(corrupted("wrong_type", b"").body) == {}
 
 
+def test_odd_row_has_no_numbers() -> None:
+    rows = {"rooms": [{"sid": "RM1", "n": 1, "b": True}, {"n": 2}], "meta": {"page": 0}}
+    assert json.loads(corrupted("odd_row", rows).body) == {
+        "rooms": [{"sid": "RM1", "n": None, "b": True}, {"n": 2}],
+        "meta": {"page": 0},
+    }
+    assert json.loads(corrupted("odd_row", {"rooms": [], "x": [1]}).body) == {
+        "rooms": [],
+        "x": [1],
+    }
+    assert corrupted("odd_row", b"{}").body == b"{}"
+
+
 def test_foreign_next_page_moves_all_urls_to_the_foreign_url() -> None:
     moved = json.loads(corrupted("foreign_next_page").body)
     assert moved["meta"]["next_page_url"] == f"{FOREIGN_URL}/v1/Rooms?PageSize=1&Page=1"
@@ -72,7 +85,7 @@ def test_foreign_next_page_moves_all_urls_to_the_foreign_url() -> None:
 
 
 @pytest.mark.parametrize(
-    "corruption", ["huge", "truncated_gzip", "drip", "wrong_type", "foreign_next_page"]
+    "corruption", ["huge", "truncated_gzip", "drip", "wrong_type", "odd_row", "foreign_next_page"]
 )
 async def test_request_is_processed_and_its_response_corrupted(
     api: Api, session: aiohttp.ClientSession, corruption: str

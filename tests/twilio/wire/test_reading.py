@@ -1,8 +1,8 @@
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
-import msgspec
 import pytest
 
 from gateway.core.errors import InvalidArgument, UpstreamUnavailable
@@ -10,7 +10,13 @@ from gateway.core.open_enum import UnknownWord
 from gateway.core.recordings import INT64
 from gateway.core.rooms import RoomStatus
 from gateway.core.sids import RoomSid
-from gateway.twilio.wire.reading import UNKNOWN_WORDS_LIMIT, convert, read_json, read_resource
+from gateway.twilio.wire.reading import (
+    UNKNOWN_WORDS_LIMIT,
+    UnreadableField,
+    convert,
+    read_json,
+    read_resource,
+)
 from tests.twilio.wire.documents import response
 
 
@@ -70,20 +76,58 @@ def test_unknown_words_are_kept_with_their_path() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "path"),
     [
-        {"count": 2**31},
-        {"size": 2**63},
-        {"sid": "RM"},
-        {"at": "2026-01-02T03:04:05"},
-        {"parts": [1]},
-        {"words": [None]},
+        ({"count": 2**31}, "count"),
+        ({"size": 2**63}, "size"),
+        ({"at": "2026-01-02T03:04:05"}, "at"),
+        ({"at": "9999-12-31T23:59:59-05:00"}, "at"),
+        ({"part": 1}, "part"),
     ],
     ids=str,
 )
-def test_value_out_of_bounds_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(msgspec.ValidationError):
+def test_value_that_does_not_fit_is_null_where_the_field_may_be(
+    wrong: dict[str, object], path: str
+) -> None:
+    unreadable: list[str] = []
+    document = {"sid": SID, **wrong}
+
+    assert convert(document, Whole, lambda found: found, "rows[3]", unreadable) == Whole(
+        sid=RoomSid(SID)
+    )
+    assert unreadable == [f"rows[3].{path}"]
+
+
+def test_odd_value_of_a_part_leaves_its_other_values() -> None:
+    unreadable: list[str] = []
+    document = {"sid": SID, "parts": [{"status": 1}, {"status": "failed"}]}
+    whole = convert(document, Whole, lambda found: found, "", unreadable)
+
+    assert whole.parts == (Part(), Part(status=RoomStatus.FAILED))
+    assert unreadable == ["parts[0].status"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ({"sid": "RM"}, "sid"),
+        ({"sid": None}, "sid"),
+        ({"parts": [1]}, "parts[0]"),
+        ({"words": [None]}, "words[0]"),
+        ({"words": "failed"}, "words"),
+    ],
+    ids=str,
+)
+def test_value_of_a_field_that_cannot_be_null_is_refused(
+    wrong: dict[str, object], path: str
+) -> None:
+    with pytest.raises(UnreadableField) as refused:
         convert({"sid": SID, **wrong}, Whole, lambda document: document)
+    assert refused.value.path == path
+    answer = response({"sid": SID, **wrong})
+    with pytest.raises(UpstreamUnavailable, match=f"its field {re.escape(path)} is"):
+        read_resource(answer, Whole, lambda document: document)
+    assert answer.unreadable == [path]
 
 
 def test_value_that_core_refuses_is_upstream_unavailable() -> None:
