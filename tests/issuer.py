@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -57,12 +57,14 @@ class TokenIssuer:
         *,
         signed_by: Any = None,
         algorithm: str = ALGORITHM,
+        nulls: Sequence[str] = (),
         **claims: Any,
     ) -> str:
         """Returns a signed token that is valid for an hour.
 
         `claims` override the default claims. None removes a claim, and a timedelta is
-        relative to now. Without `key_id`, the token has no key id.
+        relative to now. The claims in `nulls` are null. Without `key_id`, the token has
+        no key id.
         """
         now = int(time.time())
         defaults = {
@@ -79,7 +81,7 @@ class TokenIssuer:
         }
         payload = {
             name: value for name, value in {**defaults, **overrides}.items() if value is not None
-        }
+        } | dict.fromkeys(nulls)
         key = signed_by or self.keys[key_id or "first"]
         return jwt.encode(
             payload, key, algorithm=algorithm, headers={} if key_id is None else {"kid": key_id}

@@ -227,6 +227,12 @@ def _check_expiry(token: _TokenCheck) -> _Flaw | None:
             f"expired {_span(token.now - expire_time.timestamp())} ago: "
             "make a new one shortly before it is used",
         )
+    if _is_unreadable(token.claims, "iat"):
+        return _Flaw(
+            Problem.BAD_EXPIRY,
+            "iat is not a time: set it to the Unix time in seconds at which the token is made, "
+            "or leave it out",
+        )
     made_at = _moment(token.claims.get("iat")) or token.facts.begin_time
     lifetime_s = expire_time.timestamp() - (token.now if made_at is None else made_at.timestamp())
     if lifetime_s > TTL_LIMIT_S:
@@ -239,6 +245,12 @@ def _check_expiry(token: _TokenCheck) -> _Flaw | None:
 
 
 def _check_not_before(token: _TokenCheck) -> _Flaw | None:
+    if _is_unreadable(token.claims, "nbf"):
+        return _Flaw(
+            Problem.NOT_YET_VALID,
+            "nbf is not a time: set it to the Unix time in seconds from which the token is valid, "
+            "or leave it out",
+        )
     begin_time = token.facts.begin_time
     if begin_time is None or begin_time.timestamp() <= token.now:
         return None
@@ -305,6 +317,11 @@ def _object(value: object) -> Mapping[str, object]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _is_unreadable(claims: Mapping[str, object], name: str) -> bool:
+    """Whether the claim is there and is no time, for example one in milliseconds."""
+    return name in claims and _moment(claims[name]) is None
 
 
 def _moment(value: object) -> datetime | None:

@@ -35,6 +35,7 @@ CLAIMS = {
     "sub": ACCOUNT,
 }
 ABSENT = object()
+ODD_TIMES: list[Any] = [NOW * 1000, str(NOW), None, True, [], -1, 1e300]
 
 identities = st.text(min_size=1, max_size=128).filter(lambda text: identity_flaw(text) is None)
 rooms = st.none() | st.text(
@@ -198,6 +199,14 @@ def test_valid_token_is_explained_with_its_facts() -> None:
             20105,
             "not yet valid: begins in 2 minutes. Check the clock of the machine that made it",
         ),
+        *(
+            (token_with(nbf=odd), 20105, "nbf is not a time: set it to the Unix time in seconds")
+            for odd in ODD_TIMES
+        ),
+        *(
+            (token_with(iat=odd), 20104, "iat is not a time: set it to the Unix time in seconds")
+            for odd in ODD_TIMES
+        ),
         (token_with(nbf=NOW + 1), 20105, "not yet valid: begins in 1 second"),
         (token_with(grants={"video": {}}), 20106, "no identity in its grants"),
         (token_with(grants={"video": {}, "identity": ""}), 20106, "no identity in its grants"),
@@ -248,6 +257,29 @@ def test_problem_is_explained(token: str, code: int, sentence: str) -> None:
 )
 def test_token_that_twilio_accepts_is_valid(token: str) -> None:
     assert explained_at(token, NOW, "Daily", ROOM).is_valid
+
+
+ODD_CLAIMS: list[object] = [None, True, 7.5, "", " ", [], {}, -1, NOW * 1000, 10**30, "7"]
+
+
+@pytest.mark.parametrize("name", ["nbf", "iat", "exp", "iss", "sub", "grants"])
+@pytest.mark.parametrize("odd", ODD_CLAIMS, ids=str)
+def test_unreadable_claim_never_counts_as_absent(name: str, odd: object) -> None:
+    if (name, odd) in (("nbf", 7.5), ("iat", 7.5)):
+        return  # A time long ago.
+    claims: dict[str, Any] = {name: odd}
+    assert not explained_at(token_with(**claims)).is_valid
+
+
+@pytest.mark.parametrize("odd", [odd for odd in ODD_CLAIMS if odd != ""], ids=str)
+def test_unreadable_grant_or_region_never_counts_as_absent(odd: object) -> None:
+    video = {"identity": "ada", "video": {}}
+    assert not explained_at(token_with(header={"twr": odd})).is_valid
+    assert not explained_at(token_with(grants=video | {"video": {"room": odd}}), NOW, "a").is_valid
+    if not isinstance(odd, str):
+        assert not explained_at(token_with(grants=video | {"identity": odd})).is_valid
+    if odd != {}:
+        assert not explained_at(token_with(grants=video | {"video": odd})).is_valid
 
 
 def test_region_of_the_key_is_expected() -> None:

@@ -102,6 +102,15 @@ async def test_a_token_without_scope_and_rooms_has_no_scope_and_all_rooms(
     assert (await jwt_verifier.caller(issuer.token(rooms=[]))).grants == frozenset()
 
 
+@pytest.mark.parametrize("name", ["aud", "sub", "exp", "iat", "nbf", "scope", "rooms"])
+async def test_a_claim_that_is_null_does_not_count_as_absent(
+    jwt_verifier: JwtVerifier, issuer: TokenIssuer, name: str
+) -> None:
+    """A token without rooms is one for every room."""
+    with pytest.raises(Unauthenticated):
+        await jwt_verifier.caller(issuer.token(nulls=[name]))
+
+
 async def test_all_tokens_of_a_subject_have_one_caller_id_that_does_not_reveal_it(
     jwt_verifier: JwtVerifier, issuer: TokenIssuer
 ) -> None:
@@ -138,6 +147,9 @@ async def test_all_tokens_of_a_subject_have_one_caller_id_that_does_not_reveal_i
         ({"aud": None}, "no configured issuer has the token's iss and aud"),
         ({"aud": [["rooms"], {}, 5]}, "no configured issuer has the token's iss and aud"),
         ({"scope": ["rooms:read"]}, "scope must be a string"),
+        ({"rooms": {}}, "must be a list of SIDs and names"),
+        ({"rooms": [None]}, "must be a list of SIDs and names"),
+        ({"rooms": 0}, "must be a list of SIDs and names"),
         ({"rooms": "daily"}, "must be a list of SIDs and names"),
         ({"rooms": [5]}, "must be a list of SIDs and names"),
         ({"rooms": ["r" * (ROOM_LIMIT + 1)]}, "must be a list of SIDs and names"),
