@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.errors import InvalidArgument
@@ -75,6 +77,8 @@ def test_any_other_ttl_is_refused(ttl_s: int) -> None:
 def test_without_a_ttl_a_token_is_valid_for_the_longest_stay_in_its_room() -> None:
     assert NewToken(identity="ada").lifetime_s(ROOM) == 3600
     assert NewToken(identity="ada").lifetime_s(None) == TTL_DEFAULT_S
+    unknown = replace(ROOM, max_participant_duration=None)
+    assert NewToken(identity="ada").lifetime_s(unknown) == TTL_DEFAULT_S
 
 
 def test_a_token_does_not_outlive_the_longest_stay_in_its_room() -> None:
