@@ -8,6 +8,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,28 @@ async def test_p7_lost_callbacks_reach_the_subscriber_as_reconciled_events(
         "events": {"nodes": [{"type": "ROOM_CREATED", "source": "RECONCILED"}]},
         "freshness": {"source": "POLLED"},
     }
+
+
+async def test_a_lost_join_is_found_after_the_participant_has_left(gateway: Gateway) -> None:
+    """Callbacks work again before the participant leaves."""
+    room = await gateway.create_room()
+    async with gateway.subscribe_ws(WATCH, room=room_ref(room["sid"])) as messages:
+        await take(messages, 1)
+        async with gateway.fault(**LOST):
+            await _join(gateway, room["sid"], "Ada")
+        await gateway.sandbox("DELETE", f"/rooms/{room['sid']}/participants/Ada")
+        await gateway.complete_room_at_twilio(room["sid"])
+        events = await _until_told(messages, {"PARTICIPANT_CONNECTED", "PARTICIPANT_DISCONNECTED"})
+    found = {event["type"]: event for event in events}
+    joined, left = found["PARTICIPANT_CONNECTED"], found["PARTICIPANT_DISCONNECTED"]
+    assert (joined["source"], left["source"]) == ("RECONCILED", "CALLBACK")
+    assert joined["participant"] == left["participant"]
+    began, ended = (datetime.fromisoformat(event["eventTime"]) for event in (joined, left))
+    assert began <= ended
+    query = """query($r: ID!, $p: ID!) { participant(room: {sid: $r}, ref: {sid: $p}) {
+        status startTime } }"""
+    shown = await gateway.execute(query, r=room["sid"], p=joined["participant"]["sid"])
+    assert shown["participant"] == {"status": "DISCONNECTED", "startTime": joined["eventTime"]}
 
 
 @pytest.mark.long

@@ -165,6 +165,15 @@ class RoomHistory:
         return tuple(sid for sid, stay in self.stays.items() if not stay.has_left)
 
     @property
+    def lacks_joins(self) -> bool:
+        """Whether participants have left whose participant-connected was lost. If the
+        log does not have the room's beginning, it may have dropped them because of
+        their age."""
+        return self.is_created and any(
+            stay.has_left and not stay.has_joined for stay in self.stays.values()
+        )
+
+    @property
     def missing_numbers(self) -> frozenset[int]:
         """The sequence numbers that no event had, as SequenceNumbers defines them."""
         return self.numbers.missing

@@ -3,7 +3,8 @@
 The result is the events that the log lacks. Three rules keep REST, which lags, from
 contradicting the log:
 
-- A room or a participant that ended does not begin again.
+- A room or a participant that ended does not begin again. Only a beginning that the log
+  lacks is added, with its own time.
 - A fact that the log learned after the position up to which REST is current stands.
 - A change younger than the lag is left to its own callback, which may still arrive.
 """
@@ -148,7 +149,7 @@ def _room_events(history: RoomHistory, observation: Observation) -> Iterable[Roo
 def _participant_events(history: RoomHistory, observation: Observation) -> Iterable[RoomEvent]:
     for participant in observation.participants:
         stay = history.stays.get(participant.sid, StayHistory())
-        if stay.has_left:
+        if stay.has_left and (stay.has_joined or not history.lacks_joins):
             continue
         parts = {
             "participant_sid": participant.sid,
@@ -163,7 +164,7 @@ def _participant_events(history: RoomHistory, observation: Observation) -> Itera
                 **parts,
                 participant_status=ParticipantStatus.CONNECTED.value,
             )
-        if participant.status is ParticipantStatus.DISCONNECTED:
+        if participant.status is ParticipantStatus.DISCONNECTED and not stay.has_left:
             yield _event(
                 history,
                 RoomEventType.PARTICIPANT_DISCONNECTED,

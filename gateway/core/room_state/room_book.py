@@ -173,7 +173,7 @@ class RoomBook:
         self._snapshots_from = now + self._settled_s
         self._schedule(ROOM_LIST, now, DuePriority.URGENT)
         for sid, history in self._rooms.items():
-            if history.missing_numbers:
+            if history.missing_numbers or history.lacks_joins:
                 self._check_thoroughly(sid, now)
             else:
                 self._schedule(Check(CheckKind.PARTICIPANTS, sid), now, DuePriority.ROUND)
@@ -189,6 +189,15 @@ class RoomBook:
             return
         before = known or RoomHistory(sid, self._account_sid)
         self._put(before.after(event, n), now, was_end_logged=before.is_end_logged)
+        is_unjoined = (
+            event.type is RoomEventType.PARTICIPANT_DISCONNECTED
+            and sid in self._rooms
+            and self._rooms[sid].lacks_joins
+        )
+        if self._is_started and is_unjoined:
+            # Only REST's list of those who left still has the time of the join.
+            check = Check(CheckKind.DEPARTURES, sid)
+            self._schedule(check, now + self._intervals.hole_s, DuePriority.URGENT)
         if self._is_started and self._new_missing_numbers(sid):
             self._holes.add(sid, now + self._intervals.hole_s, DuePriority.URGENT)
 
@@ -378,7 +387,7 @@ class RoomBook:
     def _put(self, history: RoomHistory, now: float, *, was_end_logged: bool) -> None:
         """Keeps the room while there is something left to find out about it."""
         sid = history.sid
-        if history.is_end_logged and not history.present:
+        if history.is_end_logged and not history.present and not history.lacks_joins:
             self._end(sid)
             return
         if sid not in self._rooms:

@@ -69,6 +69,17 @@ def compare(history: RoomHistory, observation: Observation) -> Difference:
             ["participant-connected", "participant-disconnected"],
         ),
         ([JOINED, LEFT], {"participants": (ada(),)}, []),
+        (
+            [CREATED, LEFT],
+            {"participants": (ada(ParticipantStatus.DISCONNECTED, end_time=NOON),)},
+            ["participant-connected"],
+        ),
+        # The log may have dropped the join, as it has dropped the room's beginning.
+        (
+            [LEFT],
+            {"participants": (ada(ParticipantStatus.DISCONNECTED, end_time=NOON),)},
+            [],
+        ),
         ([JOINED], {"tracks": {ADA: (mic(),)}}, ["track-added"]),
         ([JOINED], {"tracks": {ADA: (mic(muted=True),)}}, ["track-added", "track-disabled"]),
         ([JOINED, ADDED], {"tracks": {ADA: (mic(),)}}, []),

@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from math import inf
 
-from gateway.core.events import RoomEvent, RoomEventSource
+import pytest
+
+from gateway.core.events import RoomEvent, RoomEventSource, RoomEventType
 from gateway.core.participants import ParticipantStatus
 from gateway.core.room_state.reconcile import NO_DIFFERENCE, REST_LAG, Difference
 from gateway.core.room_state.room_book import (
@@ -26,6 +28,7 @@ from tests.core.room_state.samples import (
     CREATED,
     ENDED,
     JOINED,
+    LEFT,
     MIC,
     NOON,
     NOW,
@@ -216,6 +219,27 @@ def test_ended_room_gets_one_check_of_its_departures_and_is_forgotten() -> None:
     book.add_event(REMOVED, 7, now=1_000)
     assert ROOM not in book, "a late event does not take the room up again"
     assert book.next_check_at() == inf
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_leave_without_a_join_leads_to_a_check_of_departures(has_ended: bool) -> None:
+    """REST shows the join no longer than those who left."""
+    book = book_of(CREATED)
+    book.add_event(LEFT, 2, now=1)
+    if has_ended:
+        book.add_event(ENDED, 3, now=2)
+    assert DEPARTURES in taken(book, 2 + LAG_S + 1)
+    left = ada(ParticipantStatus.DISCONNECTED, end_time=NOON)
+    difference = book.compare(ROOM, observed(participants=(left,)), now=9)
+    [joined] = difference.events
+    assert (joined.type, joined.event_time) == (
+        RoomEventType.PARTICIPANT_CONNECTED,
+        left.start_time or left.create_time,
+    )
+    book.add_repair(joined, 4, now=9)
+    book.finish(DEPARTURES, difference, now=9)
+    assert book.has_ended(ROOM) is has_ended
+    assert DEPARTURES not in taken(book, 1_000)
 
 
 def test_departures_of_an_ended_room_are_checked_again_while_some_are_recent() -> None:
