@@ -109,7 +109,9 @@ async def _run_workers(
             *(sys.executable, "-m", "gateway", "serve", "--worker"),
             *("--host", host, "--http-port", http_port, "--grpc-port", grpc_port),
         )
-        await Workers(command, {**os.environ, "GATEWAY_REDIS_URL": redis_url}).run(
+        # The workers read all other settings themselves.
+        environment = {**os.environ, "GATEWAY_REDIS_URL": redis_url, "GATEWAY_REDIS_URL_FILE": ""}
+        await Workers(command, environment).run(
             count, lambda addresses: write_ready_file(ready_file, **addresses), stop_on_signals()
         )
 

@@ -4,7 +4,7 @@ Only `app` and the command line use them.
 """
 
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     Field,
@@ -16,8 +16,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from gateway.settings.accounts import (
     READ_QUOTA,
@@ -31,7 +37,15 @@ from gateway.settings.accounts import (
     read_accounts,
 )
 from gateway.settings.messages import describe, faults, field_path
-from gateway.settings.values import Credential, CredentialSid, Text, Values, matching
+from gateway.settings.values import (
+    Credential,
+    CredentialSid,
+    Text,
+    Unreadable,
+    Values,
+    is_blank,
+    matching,
+)
 
 Origin = Annotated[
     Text,
@@ -44,19 +58,66 @@ HeaderName = Annotated[
     Text,
     matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", "the name of a request header, such as x-tenant"),
 ]
+# More than any setting needs: GATEWAY_API_KEYS with ten thousand rows.
+_FILE_LIMIT_BYTES: Final = 4_000_000
 VIDEO_URL = HttpUrl("https://video.twilio.com")
 INSIGHTS_URL = HttpUrl("https://insights.twilio.com")
+
+
+class Environment(EnvSettingsSource):
+    """The environment variables, and the files that `NAME_FILE` names for `NAME`."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        value, key, is_complex = super().get_field_value(field, field_name)
+        path = self.env_vars.get(f"{field_name}_file")
+        # `dev` gives some values itself: the environment does not count for them.
+        is_given = field_name in self.current_state or field_name.endswith("_file")
+        if path is None or is_blank(path) or is_given:
+            return value, key, is_complex
+        name = field_name.upper()
+        if not is_blank(value):
+            return Unreadable(f"is set together with {name}_FILE: keep one"), key, is_complex
+        return _read_file(f"{name}_FILE", path.strip()), key, is_complex
+
+
+def _read_file(variable: str, path: str) -> str | Unreadable:
+    """Returns the text of the file that the variable names."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_FILE_LIMIT_BYTES + 1)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is no path"
+        return Unreadable(f"cannot read {path}, which {variable} names: {reason}")
+    if len(content) > _FILE_LIMIT_BYTES:
+        return Unreadable(
+            f"{path}, which {variable} names, has more than {_FILE_LIMIT_BYTES:,} bytes"
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return Unreadable(f"{path}, which {variable} names, is not UTF-8")
+    if is_blank(text):
+        # It is more likely that the secret was not delivered than that it is unset.
+        return Unreadable(f"{path}, which {variable} names, is blank: write the value into it")
+    return text
 
 
 class Settings(Values, BaseSettings):
     """The settings of `serve`.
 
-    Every field is an environment variable of the same name in capitals.
+    Every field is an environment variable of the same name in capitals. With `_FILE`
+    after its name, the variable names a file that holds the value.
     """
 
     # `Values` decodes lists, and says in our own words what is wrong with them.
     model_config = SettingsConfigDict(extra="ignore", enable_decoding=False)
     lists_are_texts = True
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: Any, **others: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return others["init_settings"], Environment(settings_cls)
 
     gateway_accounts_file: Path | None = None
     """File with several accounts, instead of the one account of the environment. TOML

@@ -51,7 +51,9 @@ def test_every_page_has_one_title(page: Page) -> None:
 
 @each_page
 def test_environment_variables_exist(page: Page) -> None:
-    known = {name.upper() for name in Settings.model_fields} | _NO_SETTINGS
+    settings = {name.upper() for name in Settings.model_fields}
+    # Each may be read from a file.
+    known = settings | {f"{name}_FILE" for name in settings} | _NO_SETTINGS
     assert set(_VARIABLE.findall(page.text)) <= known
 
 

@@ -23,6 +23,7 @@ ISSUER = {
 def read_exactly(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Settings:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(f"{name.upper()}_FILE", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return Settings.model_validate({})
@@ -194,6 +195,87 @@ def test_insights_base_url_follows_the_video_base_url_by_default(
     monkeypatch: pytest.MonkeyPatch, urls: dict[str, str], expected: str
 ) -> None:
     assert read(monkeypatch, **urls).insights_base_url == expected
+
+
+@pytest.mark.parametrize("name", [n.upper() for n in Settings.model_fields if "_file" not in n])
+def test_every_variable_can_be_read_from_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """A mistake in the value is one of the variable, wherever the value was written."""
+    (tmp_path / "value").write_text("canary\ncanary")
+    in_file = MINIMUM | {f"{name}_FILE": str(tmp_path / "value")}
+    in_file.pop(name, None)
+    with pytest.raises(ValidationError) as rejected:
+        read_exactly(monkeypatch, in_file)
+    assert explain(rejected.value).startswith(f"{name}: contains a line break")
+    assert "canary" not in str(rejected.value)
+
+
+def test_secrets_from_files_are_those_of_the_variables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    values = {
+        "TWILIO_AUTH_TOKEN": "token-of-a-file",
+        "TWILIO_API_KEY_SID": "SK1",
+        "TWILIO_API_KEY_SECRET": "secret",
+        "GATEWAY_SECRET": "new",
+        "GATEWAY_REDIS_URL": "redis://:password@127.0.0.1",
+        "GATEWAY_API_KEYS": json.dumps([KEY]),
+    }
+    files: dict[str, str] = {}
+    for name, value in values.items():
+        (tmp_path / name).write_text(f"\ufeff{value}\r\n")
+        files |= {f"{name}_FILE": str(tmp_path / name), name: ""}
+    in_files = read(monkeypatch, **files)
+    for name in files:
+        monkeypatch.delenv(name)
+    in_variables = read(monkeypatch, **values)
+    assert in_files == in_variables
+    assert in_files.accounts == in_variables.accounts
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "cannot read {path}, which GATEWAY_SECRET_FILE names: No such file or directory"),
+        (b"", "{path}, which GATEWAY_SECRET_FILE names, is blank: write the value into it"),
+        (b" \n", "{path}, which GATEWAY_SECRET_FILE names, is blank: write the value into it"),
+        (b"\xff", "{path}, which GATEWAY_SECRET_FILE names, is not UTF-8"),
+        (
+            b"x" * 4_000_001,
+            "{path}, which GATEWAY_SECRET_FILE names, has more than 4,000,000 bytes",
+        ),
+    ],
+    ids=["missing", "empty", "blank", "not UTF-8", "too long"],
+)
+def test_unreadable_file_of_a_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, fault: str
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValidationError) as rejected:
+        read(monkeypatch, GATEWAY_SECRET_FILE=str(path))
+    assert explain(rejected.value) == "GATEWAY_SECRET: " + fault.format(path=path)
+
+
+def test_variable_and_its_file_exclude_each_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(ValidationError) as rejected:
+        read(monkeypatch, TWILIO_AUTH_TOKEN_FILE=str(tmp_path))
+    [line] = explain(rejected.value).splitlines()
+    assert line == "TWILIO_AUTH_TOKEN: is set together with TWILIO_AUTH_TOKEN_FILE: keep one"
+    blank_file = read(monkeypatch, TWILIO_AUTH_TOKEN_FILE=" ")
+    assert blank_file.accounts[0].auth_tokens == ("token",)
+
+
+def test_values_that_are_given_need_no_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN_FILE", str(tmp_path / "missing"))
+    given = {name.lower(): value for name, value in MINIMUM.items()}
+    assert Settings.model_validate(given).accounts[0].auth_tokens == ("token",)
 
 
 def row(number: int = 1, **fields: Any) -> dict[str, Any]:
