@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from gateway.app.redis_wait import wait_for_redis
 from gateway.app.wiring import (
     Gateway,
     Mode,
@@ -21,6 +22,7 @@ from gateway.app.wiring import (
     build_pipeline,
 )
 from gateway.core.errors import FailedPrecondition, UpstreamUnavailable
+from gateway.core.rooms import AccountSid
 from gateway.rpc.http.server import RpcHttp
 from gateway.rpc.server import RpcServer
 from gateway.rpc.servicers import Servicers
@@ -110,10 +112,13 @@ async def run(
     on_ready: Callable[[Addresses], None],
     stop: asyncio.Event,
     timings: Timings = Timings(),
+    *,
+    exit_if_redis_away: bool = True,
 ) -> None:
     """Runs the gateway until `stop` is set.
 
-    Without a Redis URL in the settings, runs an embedded server as well. Calls
+    Without a Redis URL in the settings, runs an embedded server as well. Waits for a
+    Redis that is away, unless `exit_if_redis_away`. Calls
     `on_ready` once every port answers. Closes `listen.http` at the end. Raises
     GatewayError when the gateway cannot start, and any bug of a background task.
     """
@@ -123,6 +128,14 @@ async def run(
         if redis_url is None:
             embedded = EmbeddedServer(settings.gateway_data_dir)
             redis_url = (await stack.enter_async_context(embedded)).url
+        if not exit_if_redis_away and not await wait_for_redis(
+            redis_url,
+            [AccountSid(row.sid) for row in settings.accounts],
+            listen.http,
+            stop,
+            check_eviction=not settings.gateway_allow_eviction,
+        ):
+            return
         gateway = await stack.enter_async_context(build_gateway(settings, redis_url))
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -40,6 +40,12 @@ def serve(
         int, typer.Option(min=1, max=64, help="Processes that share the ports: one per core.")
     ] = 1,
     ready_file: ReadyFile = None,
+    exit_if_redis_away: Annotated[
+        bool,
+        typer.Option(
+            "--exit-if-redis-away", help="Exit if Redis is away at the start, and do not wait."
+        ),
+    ] = False,
     is_worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
 ) -> None:
     """Runs the gateway in front of the real Twilio. Settings come from environment
@@ -59,23 +65,30 @@ def serve(
             )
         if is_worker:
             listen = Listen(bind_shared(host, http_port), host, grpc_port, is_shared=True)
-            asyncio.run(_run_worker(settings, listen))
+            asyncio.run(_run_worker(settings, listen, exit_if_redis_away))
         elif workers > 1:
             ports = http_port, grpc_port
-            asyncio.run(_run_workers(settings, workers, host, ports, ready_file))
+            asyncio.run(
+                _run_workers(settings, workers, host, ports, ready_file, exit_if_redis_away)
+            )
         else:
             listen = Listen(bind(host, http_port), host, grpc_port)
-            asyncio.run(_run_alone(settings, listen, ready_file))
+            asyncio.run(_run_alone(settings, listen, ready_file, exit_if_redis_away))
 
 
-async def _run_alone(settings: Settings, listen: Listen, ready_file: Path | None) -> None:
+async def _run_alone(
+    settings: Settings, listen: Listen, ready_file: Path | None, exit_if_redis_away: bool
+) -> None:
     def on_ready(addresses: Addresses) -> None:
         write_ready_file(ready_file, **asdict(addresses))
 
-    await run_gateway(settings, listen, Mode(), on_ready, stop_on_signals())
+    stop = stop_on_signals()
+    await run_gateway(
+        settings, listen, Mode(), on_ready, stop, exit_if_redis_away=exit_if_redis_away
+    )
 
 
-async def _run_worker(settings: Settings, listen: Listen) -> None:
+async def _run_worker(settings: Settings, listen: Listen, exit_if_redis_away: bool) -> None:
     """Serves until standard input closes: the parent stops this worker, or has died."""
     stop, loop = stop_on_signals(), asyncio.get_running_loop()
 
@@ -87,7 +100,9 @@ async def _run_worker(settings: Settings, listen: Listen) -> None:
         print(json.dumps(asdict(addresses)), flush=True)
 
     loop.add_reader(sys.stdin, on_input)
-    await run_gateway(settings, listen, Mode(), on_ready, stop)
+    await run_gateway(
+        settings, listen, Mode(), on_ready, stop, exit_if_redis_away=exit_if_redis_away
+    )
 
 
 async def _run_workers(
@@ -96,6 +111,7 @@ async def _run_workers(
     host: str,
     ports: tuple[int, int],
     ready_file: Path | None,
+    exit_if_redis_away: bool,
 ) -> None:
     async with AsyncExitStack() as stack:
         http_port, grpc_port = (
@@ -108,6 +124,7 @@ async def _run_workers(
         command = (
             *(sys.executable, "-m", "gateway", "serve", "--worker"),
             *("--host", host, "--http-port", http_port, "--grpc-port", grpc_port),
+            *(("--exit-if-redis-away",) if exit_if_redis_away else ()),
         )
         # The workers read all other settings themselves.
         environment = {**os.environ, "GATEWAY_REDIS_URL": redis_url, "GATEWAY_REDIS_URL_FILE": ""}

@@ -40,6 +40,8 @@ async def run_gateway(
     mode: Mode,
     on_ready: Callable[[Addresses], None],
     stop: asyncio.Event,
+    *,
+    exit_if_redis_away: bool = True,
 ) -> None:
     """Runs the gateway in this process until `stop` is set. See `server.run`."""
 
@@ -47,7 +49,14 @@ async def run_gateway(
         process_memory.freeze_startup_objects()
         on_ready(addresses)
 
-    await server.run(settings, listen, mode, freeze_and_announce, stop)
+    await server.run(
+        settings,
+        listen,
+        mode,
+        freeze_and_announce,
+        stop,
+        exit_if_redis_away=exit_if_redis_away,
+    )
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -39,5 +39,22 @@ def build_http(
     return app
 
 
+def build_unready() -> web.Application:
+    """Returns the application of the HTTP port while the start waits for Redis.
+
+    The process is alive and not ready. Twilio retries a callback that gets 503.
+    """
+    app = web.Application(client_max_size=BODY_LIMIT)
+    app.on_response_prepare.append(_set_server)
+    app.router.add_get("/healthz", Health({}).healthz)
+    app.router.add_route("*", "/{path:.*}", _answer_unready)
+    return app
+
+
+async def _answer_unready(_: web.Request) -> web.Response:
+    body = {"status": "unready", "lost": ["redis"]}
+    return web.json_response(body, status=503, headers={"Retry-After": "5"})
+
+
 async def _set_server(request: web.Request, response: web.StreamResponse) -> None:
     response.headers[hdrs.SERVER] = SERVER

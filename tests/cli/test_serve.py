@@ -14,7 +14,7 @@ SERVE = {
     "GATEWAY_API_KEYS": json.dumps([api_key_row("test", "rgk_test").model_dump(exclude_none=True)]),
     "GATEWAY_REDIS_URL": "redis://127.0.0.1:1",
 }
-FREE_PORTS = ("--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0")
+FREE_PORTS = ("--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0", "--exit-if-redis-away")
 
 
 @pytest.mark.parametrize(

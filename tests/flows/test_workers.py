@@ -224,7 +224,8 @@ async def test_a_second_gateway_on_the_port_does_not_start(served: Gateway) -> N
 
 async def test_workers_that_cannot_start_print_why_and_end_the_parent(served: Gateway) -> None:
     environment = {**environment_of(served), "GATEWAY_REDIS_URL": "redis://127.0.0.1:1"}
-    code, _, err = await run(*SERVE, "--http-port", "0", "--grpc-port", "0", **environment)
+    options = ("--http-port", "0", "--grpc-port", "0", "--exit-if-redis-away")
+    code, _, err = await run(*SERVE, *options, **environment)
     assert code == 2
     assert "Redis" in err
     assert "a worker could not start" in err
