@@ -85,7 +85,8 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
     Tests use random room names, so that they do not interfere with each other.
     """
     environment = os.environ | {
-        "GATEWAY_DOCUMENTS": str(Path(__file__).parent.parent / "schema/operations")
+        "GATEWAY_PERSISTED_QUERIES": "true",
+        "GATEWAY_DOCUMENTS": str(Path(__file__).parent.parent / "schema/operations"),
     }
     async with running(tmp_path_factory.mktemp("gateway"), environment=environment) as gateway:
         yield gateway

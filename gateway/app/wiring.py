@@ -37,6 +37,7 @@ from gateway.service.log.room_memory import RoomMemory
 from gateway.service.log.tail import Tail
 from gateway.service.log.timings import LogTimings
 from gateway.service.participants import Participants
+from gateway.service.persisted_queries import PersistedQueries
 from gateway.service.presence import Presence
 from gateway.service.quota import Quota
 from gateway.service.reconcile.leader import Reconciler, ReconcileTimings
@@ -64,6 +65,7 @@ from gateway.store.eventlog import EventLog
 from gateway.store.idempotency import IdempotencyRecords
 from gateway.store.leases import Leases
 from gateway.store.limiter import Limiter
+from gateway.store.persisted_queries import PersistedQueryTexts
 from gateway.store.points import PointsBuckets
 from gateway.store.presence import PresenceStore
 from gateway.store.recheck_queue import RecheckQueue
@@ -112,6 +114,7 @@ class Gateway:
     authenticator: Authenticator
     limiter: CallerLimiter
     issuer_keys: Collection[Jwks] = ()
+    persisted_queries: PersistedQueries | None = None
 
 
 @asynccontextmanager
@@ -146,6 +149,11 @@ async def build_gateway(settings: Settings, redis_url: str) -> AsyncIterator[Gat
             authenticator=Authenticator(_api_keys(settings), JwtVerifier(issuers)),
             limiter=CallerLimiter(PointsBuckets(connections)),
             issuer_keys=issuer_keys,
+            persisted_queries=(
+                PersistedQueries(PersistedQueryTexts(connections))
+                if settings.gateway_persisted_queries
+                else None
+            ),
         )
 
 
@@ -177,6 +185,7 @@ def build_graphql(
         origins=origins,
         timings=gql_limits.Timings(deadline_s=settings.gateway_deadline_s),
         trusted=TrustedDocuments.from_folder(settings.gateway_documents),
+        persisted=gateway.persisted_queries,
     )
 
 

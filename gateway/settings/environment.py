@@ -186,6 +186,9 @@ class Settings(Values, BaseSettings):
     gateway_documents: Path | None = None
     """Folder of trusted GraphQL documents (`*.graphql`), identified by the SHA-256
     digest of their text."""
+    gateway_persisted_queries: bool = False
+    """Let GraphQL clients register documents by their SHA-256 digest, as Apollo's
+    automatic persisted queries do."""
 
     gateway_read_quota: QuotaPerSecond = READ_QUOTA
     """Reads per second that Twilio grants the account."""

@@ -74,6 +74,14 @@ class Keys:
         return f"rg:{{{self.account_sid}}}:idem:{digest}"
 
     @property
+    def persisted_queries(self) -> str:
+        return f"rg:{{{self.account_sid}}}:documents"
+
+    @property
+    def persisted_queries_used(self) -> str:
+        return f"rg:{{{self.account_sid}}}:documents:used"
+
+    @property
     def recheck_queue(self) -> str:
         return f"rg:{{{self.account_sid}}}:suspects"
 

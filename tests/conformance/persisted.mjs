@@ -23,7 +23,7 @@ const client = new ApolloClient({
 const read = [];
 for (let n = 0; n < 2; n += 1) {
   const { data } = await client.query({
-    query: gql("query Version { gateway { version } }"),
+    query: gql(`query Version${process.pid} { gateway { version } }`),
     fetchPolicy: "network-only",
   });
   read.push(data.gateway.version);

@@ -32,6 +32,7 @@ from gateway.gql.execution.trusted_documents import TrustedDocuments
 from gateway.gql.schema.context import Context
 from gateway.service.callers.charge import CALL_COST, FETCH_COST
 from gateway.service.flights.deadlines import within
+from gateway.service.persisted_queries import PersistedQueries
 from gateway.service.streams.encoded import EncodedMessage, EncodedMessages
 from gateway.service.streams.feed import WriteNow
 
@@ -154,12 +155,17 @@ class GraphQLEngine:
         introspection: bool,
         deadline_s: float,
         trusted: TrustedDocuments = TrustedDocuments(),
+        persisted: PersistedQueries | None = None,
     ) -> None:
-        """Raises FailedPrecondition if a trusted document does not fit the schema."""
+        """Clients can register documents in `persisted`.
+
+        Raises FailedPrecondition if a trusted document does not fit the schema.
+        """
         self._schema = schema
         self._documents = Documents(schema, introspection=introspection)
         trusted.check(self._documents)
         self._trusted = trusted
+        self._persisted = persisted
         self._hide_suggestions = not introspection
         self._deadline_s = deadline_s
         self._cache = EncodedMessages[EventKey]()
@@ -179,7 +185,7 @@ class GraphQLEngine:
         """
         rejected_cost = min(REJECTED_COST, context.caller.limit)
         try:
-            request = self._with_text(request)
+            request = self._with_text(await self._with_registered_text(request, context))
         except RequestError:
             await self._hold(context, CALL_COST)
             raise
@@ -191,6 +197,10 @@ class GraphQLEngine:
             await self._hold(context, rejected_cost)
             raise
         await self._hold(context, CALL_COST + operation.cost.points)
+        if self._persisted is not None and request.digest is not None:
+            await self._persisted.register(
+                context.caller.account_sid, request.digest, request.query
+            )
         return operation
 
     async def _hold(self, context: Context, points: int) -> None:
@@ -246,7 +256,18 @@ class GraphQLEngine:
             if request.document_id is not None:
                 return replace(request, query=self._trusted.text(request.document_id))
             if request.digest is not None:
-                return replace(request, query=self._trusted.persisted(request.digest))
+                may_register = self._persisted is not None
+                text = self._trusted.persisted(request.digest, may_register=may_register)
+                return replace(request, query=text)
         except InvalidArgument as error:
             raise RequestError.wrap(error) from None
         return request
+
+    async def _with_registered_text(
+        self, request: GraphQLRequest, context: Context
+    ) -> GraphQLRequest:
+        """The request with the text that a client has registered, if there is one."""
+        if self._persisted is None or request.digest is None or request.query:
+            return request
+        text = await self._persisted.text(context.caller.account_sid, request.digest)
+        return request if text is None else replace(request, query=text)

@@ -78,14 +78,14 @@ class TrustedDocuments:
                 "documentId names no trusted document: send the document itself as query"
             ) from None
 
-    def persisted(self, digest: str) -> str:
+    def persisted(self, digest: str, *, may_register: bool) -> str:
         """The document with this SHA-256 digest, for clients of Apollo's protocol.
 
         Raises PersistedQueryNotFound for an unknown digest. Raises
-        PersistedQueryNotSupported if no document is trusted: a client then stops
-        sending digests.
+        PersistedQueryNotSupported if no document is trusted and clients may register
+        none: they then stop sending digests.
         """
-        if not self._texts:
+        if not self._texts and not may_register:
             raise PersistedQueryNotSupported
         try:
             return self._texts[ID_PREFIX + digest]

@@ -42,6 +42,7 @@ from gateway.http.origins import Origins
 from gateway.service.accounts import Account
 from gateway.service.callers.authenticator import Authenticator
 from gateway.service.callers.points import CallerLimiter
+from gateway.service.persisted_queries import PersistedQueries
 
 RunStage = Callable[[Shared, Exchange], Awaitable[web.StreamResponse | None]]
 
@@ -96,6 +97,7 @@ class GraphQLHttp:
         introspection: bool = False,
         origins: Origins = Origins((), allow_loopback=False),
         trusted: TrustedDocuments = TrustedDocuments(),
+        persisted: PersistedQueries | None = None,
         limits: Limits = Limits(),
         timings: Timings = Timings(),
     ) -> None:
@@ -105,6 +107,7 @@ class GraphQLHttp:
                 introspection=introspection,
                 deadline_s=timings.deadline_s,
                 trusted=trusted,
+                persisted=persisted,
             ),
             authenticator,
             accounts,

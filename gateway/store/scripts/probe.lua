@@ -30,6 +30,7 @@ local commands = {
   {'XTRIM', key, 'MAXLEN', '0'},
   {'ZADD', key, '0', 'm'},
   {'ZCARD', key},
+  {'ZRANGE', key, '0', '-1'},
   {'ZREM', key, 'm'},
   {'ZREMRANGEBYSCORE', key, '0', '0'},
   {'DEL', key},

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import hashlib
 import json
 import sys
 from contextlib import AsyncExitStack, aclosing
@@ -13,13 +14,20 @@ from graphql import OperationType
 from gateway.core.callers import Caller, Scope
 from gateway.core.errors import Code, Throttled
 from gateway.gql.execution.engine import GraphQLEngine, GraphQLRequest, Operation
-from gateway.gql.execution.errors import PersistedQueryNotSupported, RequestError
+from gateway.gql.execution.errors import (
+    PersistedQueryNotFound,
+    PersistedQueryNotSupported,
+    RequestError,
+)
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.execution.results import GraphQLResult
 from gateway.gql.execution.selection_key import SELECTIONS
 from gateway.gql.schema.context import Context
 from gateway.service.callers.charge import Charge
 from gateway.service.callers.points import CallerLimiter
+from gateway.service.persisted_queries import PersistedQueries
+from gateway.store.connection import Connections
+from gateway.store.persisted_queries import PersistedQueryTexts
 from tests.gql.fakes import ACCOUNT, Account, delivered, operation_context
 
 ENGINE = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=5)
@@ -110,10 +118,13 @@ class Admission:
     `work` counts the calls of functions that the last one took.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, persisted: PersistedQueries | None = None) -> None:
+        self.persisted = persisted
         self.limiter = CallerLimiter()
         self.caller = Caller(ACCOUNT, "test", frozenset({Scope.ADMIN}), limit=1_000)
-        self.engine = GraphQLEngine(EXECUTABLE_SCHEMA, introspection=False, deadline_s=5)
+        self.engine = GraphQLEngine(
+            EXECUTABLE_SCHEMA, introspection=False, deadline_s=5, persisted=persisted
+        )
         self.work = 0
 
     async def admit(self, request: GraphQLRequest) -> Charge:
@@ -126,6 +137,10 @@ class Admission:
         finally:
             sys.setprofile(None)
         return charge
+
+    async def persisted_text(self, digest: str) -> str | None:
+        assert self.persisted is not None
+        return await self.persisted.text(ACCOUNT, digest)
 
     async def spend(self, points: int) -> None:
         await Charge(self.limiter, self.caller).hold(points)
@@ -219,3 +234,33 @@ async def test_a_caller_has_a_bounded_number_of_different_selections_open() -> N
         assert (await subscribe("cursor")).error_code is Code.THROTTLED
     async with aclosing(prepare(account, EVENTS).results()) as results:
         assert (await anext(results)).error_code is None
+
+
+async def test_a_valid_document_that_is_paid_for_is_registered(connections: Connections) -> None:
+    admission = Admission(PersistedQueries(PersistedQueryTexts(connections)))
+    valid, invalid = "query Valid { __typename }", "query Invalid { nonsense }"
+    for query in (valid, invalid):
+        digest = hashlib.sha256(query.encode()).hexdigest()
+        alone, both = GraphQLRequest("", digest=digest), GraphQLRequest(query, digest=digest)
+        with pytest.raises(RequestError) as refused:
+            await admission.admit(alone)
+        assert isinstance(refused.value.errors[0].original_error, PersistedQueryNotFound)
+        if query is valid:
+            await admission.admit(both)
+            assert (await admission.admit(alone)).actual == 10
+        else:
+            for request in (both, alone):
+                with pytest.raises(RequestError):
+                    await admission.admit(request)
+            assert await admission.persisted_text(digest) is None
+
+
+async def test_a_caller_that_has_spent_its_points_registers_nothing(
+    connections: Connections,
+) -> None:
+    admission = Admission(PersistedQueries(PersistedQueryTexts(connections)))
+    await admission.spend(1_000)
+    digest = hashlib.sha256(b"{ __typename }").hexdigest()
+    with pytest.raises(RequestError):
+        await admission.admit(GraphQLRequest("{ __typename }", digest=digest))
+    assert await admission.persisted_text(digest) is None
