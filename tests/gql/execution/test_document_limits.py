@@ -64,8 +64,8 @@ LIMITS: list[tuple[str, int, Callable[[int], str]]] = [
     ),
     ("in an alias", limits.ALIAS_CHARS, lambda count: "{ " + "x" * count + ": a }"),
     ("operations", limits.OPERATIONS, operations),
-    ("too often", 58, colocated),
-    ("too often", 71, lambda count: colocated(count, "id")),
+    ("too often", 52, colocated),
+    ("too often", 63, lambda count: colocated(count, "id")),
     (
         "root fields",
         limits.ROOT_FIELDS,
