@@ -2,6 +2,7 @@
 
     GatewayError
       InvalidArgument      a wrong argument
+        MaxCostExceeded    a request that could need too much
       Unauthenticated      no credential, or an unknown one
       PermissionDenied     a known caller without the permission
       NotFound
@@ -57,6 +58,7 @@ class Reason(StrEnum):
     """
 
     INVALID_INPUT = "INVALID_INPUT"
+    MAX_COST_EXCEEDED = "MAX_COST_EXCEEDED"
     NAME_TAKEN = "NAME_TAKEN"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     ROOM_NOT_FOUND = "ROOM_NOT_FOUND"
@@ -85,6 +87,7 @@ class Reason(StrEnum):
 
 MEANING: Final[Mapping[Reason, str]] = {
     Reason.INVALID_INPUT: "A field of the request has a wrong value.",
+    Reason.MAX_COST_EXCEEDED: "The request could need too many points, or calls to Twilio.",
     Reason.NAME_TAKEN: "A room in progress has the `unique_name`.",
     Reason.IDEMPOTENCY_KEY_REUSED: (
         "The `idempotency_key` was used for another request of this caller."
@@ -120,7 +123,7 @@ MEANING: Final[Mapping[Reason, str]] = {
 """What each reason means, for the documentation of both faces."""
 
 REASONS: Final[Mapping[Code, tuple[Reason, ...]]] = {
-    Code.INVALID_ARGUMENT: (Reason.INVALID_INPUT,),
+    Code.INVALID_ARGUMENT: (Reason.INVALID_INPUT, Reason.MAX_COST_EXCEEDED),
     Code.UNAUTHENTICATED: (Reason.UNAUTHENTICATED,),
     Code.PERMISSION_DENIED: (Reason.PERMISSION_DENIED,),
     Code.NOT_FOUND: (
@@ -269,6 +272,20 @@ class InvalidArgument(GatewayError):
         """Returns the error of one field. `message` is a `FieldViolation`'s."""
         path = (path,) if isinstance(path, str) else path
         return cls(message, fields=(FieldViolation(path, message),))
+
+
+class MaxCostExceeded(InvalidArgument):
+    """`figures` says what the request could need and what is allowed, by core's names:
+    `points` and `points_allowed`, or also `calls` to Twilio and `calls_allowed`."""
+
+    default_reason = Reason.MAX_COST_EXCEEDED
+
+    def __init__(self, message: str, figures: Mapping[str, int]) -> None:
+        super().__init__(message)
+        self.figures = figures
+
+    def metadata(self) -> dict[str, str]:
+        return {name: str(figure) for name, figure in self.figures.items()}
 
 
 @contextmanager

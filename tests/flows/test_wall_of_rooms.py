@@ -169,7 +169,8 @@ async def test_too_many_calls_are_refused_before_the_first(gateway: Gateway, wal
     assert error["code"] == "BAD_USER_INPUT"
     assert error["message"] == (
         "publishedTracks below rooms.participants could need 2,500 calls to Twilio and 60 are "
-        "allowed: select presence of the room, which needs none, or request smaller pages"
+        "allowed: select presence of the room, which needs none, or use first: 7 or less for "
+        "each page"
     )
     assert paths == []
 

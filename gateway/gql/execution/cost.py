@@ -7,7 +7,8 @@ nothing cached. The same operation is therefore always accepted or always reject
 whatever a cache holds.
 """
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from gateway.core.errors import InvalidArgument
+from gateway.core.errors import MaxCostExceeded
 from gateway.core.paging import DEFAULT_FIRST, PAGE_LIMIT
 from gateway.gql.execution.graphql_core import list_size, resolver_metadata
 from gateway.service.callers.charge import FETCH_COST
@@ -49,6 +50,12 @@ _PAGE_ARGUMENTS = {"first", "ids"}
 _PAGE_TYPES = ("Connection", "Edge")
 """How the names of the types between a page and its objects end. Their fields stand in
 no path that a message names."""
+
+_PRESENCE: Final = frozenset({"presence", "roomPresence"})
+_CHEAPER_IN_PRESENCE: Final = (
+    "select participants and tracks of the presence itself, which need none"
+)
+_NAMED: Final = 3  # fields in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +78,32 @@ def check_cost(
 ) -> Cost:
     """The most that the operation can cost.
 
-    Raises InvalidArgument for more than MAX_CALLS or MAX_COST.
+    Raises MaxCostExceeded for more than MAX_CALLS or MAX_COST.
     """
     root = schema.get_root_type(operation.operation)
     assert root is not None
     counter = _CostCounter(schema, fragments, variables, root.name)
-    points = counter.of_selections(operation.selection_set, root.name, _Scope())
-    calls = sum(field.calls for field in counter.fetching)
-    if calls > MAX_CALLS:
-        raise InvalidArgument(_too_many_calls(counter.fetching, calls))
-    if points > MAX_COST:
-        raise InvalidArgument(
-            f"the operation costs up to {points:,} points and the limit is {MAX_COST:,}: request "
-            f"smaller pages with first (an object on a page costs 1, a field that fetches "
-            f"{FETCH_COST})"
+    counter.visit(operation.selection_set, root.name, _Scope())
+    cost = counter.cost()
+    if cost.calls > MAX_CALLS:
+        message = _too_many_calls(counter, cost.calls)
+    elif cost.points > MAX_COST:
+        message = (
+            f"the operation costs up to {cost.points:,} points and the limit is {MAX_COST:,}: "
+            f"{_smaller_pages(counter, counter.pages())} (an object on a page costs 1, a field "
+            f"that fetches {FETCH_COST})"
         )
-    return Cost(points, calls)
+    else:
+        return cost
+    raise MaxCostExceeded(
+        message,
+        {
+            "calls": cost.calls,
+            "calls_allowed": MAX_CALLS,
+            "points": cost.points,
+            "points_allowed": MAX_COST,
+        },
+    )
 
 
 def count_objects(data: object) -> int:
@@ -103,23 +120,34 @@ def count_objects(data: object) -> int:
     return count
 
 
+_Pages = tuple[tuple[str, int], ...]
+"""The pages that objects are on, outermost first: the argument that bounds the page,
+and its size."""
+
+
 @dataclass(frozen=True, slots=True)
 class _FetchingField:
-    """A field that calls Twilio, with the fields that lead to it."""
+    """A field that calls Twilio, with the fields and the pages that lead to it."""
 
     name: str
     path: tuple[str, ...]
+    pages: _Pages
     calls: int
-    advice: str
+    cheaper: str
+
+    def __str__(self) -> str:
+        return f"{self.name} below {'.'.join(self.path)}" if self.path else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
     """The objects that a selection set applies to: how many there are, how many rooms
-    they belong to, and the fields that lead to them."""
+    they belong to, and the pages and fields that lead to them."""
 
     objects: int = 1
     rooms: int = 1
+    pages: _Pages = ()
+    room_pages: _Pages = ()
     path: tuple[str, ...] = ()
 
 
@@ -130,68 +158,92 @@ class _CostCounter:
     variables: Mapping[str, Any]
     root: str
     fetching: list[_FetchingField] = field(default_factory=list)
+    _costs: dict[_Pages, Cost] = field(default_factory=dict)
 
-    def of_selections(self, selections: SelectionSetNode, type_: str, scope: _Scope) -> int:
-        """The points of the selections. Notes the fields that call Twilio."""
+    def cost(self, largest_page: int | None = None) -> Cost:
+        """The cost of what was visited, as if no page were larger than this."""
+        points = calls = 0
+        for pages, cost in self._costs.items():
+            part, whole = 1, 1
+            for _, size in pages:
+                part *= size if largest_page is None else min(size, largest_page)
+                whole *= size
+            # Both are multiples of the number of objects on the pages.
+            points += cost.points // whole * part
+            calls += cost.calls // whole * part
+        return Cost(points, calls)
+
+    def pages(self) -> set[str]:
+        """The arguments that bound the pages of what was visited."""
+        return {argument for pages in self._costs for argument, _ in pages}
+
+    def visit(self, selections: SelectionSetNode, type_: str, scope: _Scope) -> None:
+        """Adds the cost of the selections, and notes the fields that call Twilio."""
         # This ends: validation has rejected documents whose fragments form a cycle.
-        return sum(
-            self._of_selection(selection, type_, scope) for selection in selections.selections
-        )
+        for selection in selections.selections:
+            match selection:
+                case FieldNode():
+                    self._visit_field(selection, type_, scope)
+                case InlineFragmentNode(type_condition=condition, selection_set=nested):
+                    inner_type = type_ if condition is None else condition.name.value
+                    self.visit(nested, inner_type, scope)
+                case FragmentSpreadNode():
+                    fragment = self.fragments[selection.name.value]
+                    self.visit(fragment.selection_set, fragment.type_condition.name.value, scope)
 
-    def _of_selection(self, selection: object, type_: str, scope: _Scope) -> int:
-        match selection:
-            case FieldNode():
-                return self._of_field(selection, type_, scope)
-            case InlineFragmentNode(type_condition=condition, selection_set=nested):
-                inner_type = type_ if condition is None else condition.name.value
-                return self.of_selections(nested, inner_type, scope)
-            case FragmentSpreadNode():
-                fragment = self.fragments[selection.name.value]
-                return self.of_selections(
-                    fragment.selection_set, fragment.type_condition.name.value, scope
-                )
-            case _:
-                return 0
+    def _add(self, pages: _Pages, points: int, calls: int = 0) -> None:
+        old = self._costs.get(pages, Cost(0, 0))
+        self._costs[pages] = Cost(old.points + points, old.calls + calls)
 
-    def _of_field(self, node: FieldNode, type_: str, scope: _Scope) -> int:
+    def _visit_field(self, node: FieldNode, type_: str, scope: _Scope) -> None:
         fields = getattr(self.schema.type_map[type_], "fields", {})
         name = node.name.value
         field: GraphQLField | None = fields.get(name)
         if field is None:  # introspection, which limits of its own bound
-            return 0
-        points = self._of_fetch(node, field, type_, scope)
+            return
+        self._add_fetch(node, field, scope)
         if not type_.endswith(_PAGE_TYPES):
             scope = replace(scope, path=(*scope.path, name))
         if _PAGE_ARGUMENTS & field.args.keys():
-            objects = scope.objects * self._page_size(node)
-            # The objects below a room belong to it, others may be of any room.
-            rooms = objects if type_ == self.root else scope.rooms
-            scope = replace(scope, objects=objects, rooms=rooms)
-            points += objects
+            page = self._page(node, field)
+            objects, pages = scope.objects * page[1], (*scope.pages, page)
+            scope = replace(scope, objects=objects, pages=pages)
+            if type_ == self.root:
+                # The objects below a room belong to it, others may be of any room.
+                scope = replace(scope, rooms=objects, room_pages=pages)
+            self._add(pages, objects)
         elif (size := list_size(field)) is not None:
             scope = replace(scope, objects=scope.objects * size)
-            points += scope.objects
+            self._add(scope.pages, scope.objects)
         if node.selection_set is not None:
-            points += self.of_selections(node.selection_set, get_named_type(field.type).name, scope)
-        return points
+            self.visit(node.selection_set, get_named_type(field.type).name, scope)
 
-    def _of_fetch(self, node: FieldNode, field: GraphQLField, type_: str, scope: _Scope) -> int:
-        """The points for fetching the field of all objects."""
+    def _add_fetch(self, node: FieldNode, field: GraphQLField, scope: _Scope) -> None:
+        """Adds the cost of fetching the field of all objects."""
         metadata = resolver_metadata(field)
         if metadata is None or metadata.get("is_derived"):
-            return 0
+            return
         is_shared = metadata.get("is_shared", False)
-        times = scope.rooms if is_shared else scope.objects
+        times, pages = (
+            (scope.rooms, scope.room_pages) if is_shared else (scope.objects, scope.pages)
+        )
         if "ids" in field.args:
-            times *= self._page_size(node)  # each id is one fetch
-        calls = metadata["calls"] * self._status_count(node)
+            page = self._page(node, field)  # each id is one fetch
+            times, pages = times * page[1], (*pages, page)
+        calls = times * metadata["calls"] * self._status_count(node)
+        if is_shared:
+            self._add(scope.pages, scope.objects)
+            self._add(pages, 0, calls)
+        else:
+            self._add(pages, times * FETCH_COST, calls)
         if calls:
-            advice = "send fewer ids" if "ids" in field.args else "request smaller pages"
-            if metadata.get("cheaper"):
-                advice = f"{metadata['cheaper']}, or {advice}"
-            name = node.name.value
-            self.fetching.append(_FetchingField(name, scope.path, times * calls, advice))
-        return scope.objects if is_shared else times * FETCH_COST
+            cheaper = metadata.get("cheaper", "")
+            if cheaper and not _PRESENCE.isdisjoint(scope.path):
+                cheaper = _CHEAPER_IN_PRESENCE
+            self.fetching.append(_FetchingField(node.name.value, scope.path, pages, calls, cheaper))
+
+    def _page(self, node: FieldNode, field: GraphQLField) -> tuple[str, int]:
+        return "ids" if "ids" in field.args else "first", self._page_size(node)
 
     def _page_size(self, node: FieldNode) -> int:
         for argument in node.arguments or ():
@@ -227,17 +279,40 @@ class _CostCounter:
                 return 1
 
 
-def _too_many_calls(fields: Sequence[_FetchingField], calls: int) -> str:
-    """The message for an operation that could need too many calls: it names the field
-    that needs most of them, and what to do."""
-    worst = max(fields, key=lambda field: field.calls)
-    what = f"{worst.name} below {'.'.join(worst.path)}" if worst.path else worst.name
-    if worst.calls > MAX_CALLS:
-        return (
-            f"{what} could need {worst.calls:,} calls to Twilio and {MAX_CALLS} are allowed: "
-            f"{worst.advice}"
-        )
+def _too_many_calls(counter: _CostCounter, calls: int) -> str:
+    """The message for an operation that could need too many calls: it names the fields
+    that need most of them, and what to do.
+
+    Of fields that need equally many, one with a cheaper way comes first.
+    """
+    fields = sorted(counter.fetching, key=lambda field: (-field.calls, not field.cheaper))
+    worst = fields[0]
+    advice = _smaller_pages(counter, {argument for argument, _ in worst.pages})
+    if worst.cheaper:
+        advice = f"{worst.cheaper}, or {advice}"
+    most = [field for field in fields if field.calls == worst.calls][:_NAMED]
+    if worst.calls > MAX_CALLS and len(most) == 1:
+        what, shares = str(worst), ""
+    else:
+        each = " and ".join(f"{field.calls:,} for {field}" for field in most)
+        what, shares = "the operation", f", {each}"
     return (
-        f"the operation could need {calls:,} calls to Twilio and {MAX_CALLS} are allowed, "
-        f"{worst.calls} of them for {what}: {worst.advice}"
+        f"{what} could need {calls if shares else worst.calls:,} calls to Twilio and {MAX_CALLS} "
+        f"are allowed{shares}: {advice}"
     )
+
+
+def _smaller_pages(counter: _CostCounter, arguments: set[str]) -> str:
+    """Advice for pages that are bounded by these arguments."""
+
+    def is_too_much(size: int) -> bool:
+        cost = counter.cost(size)
+        return cost.calls > MAX_CALLS or cost.points > MAX_COST
+
+    size = bisect_right(range(1, PAGE_LIMIT + 1), False, key=is_too_much)
+    if size == 0:
+        return "select less in one operation"
+    pages, ids = f"use first: {size} or less for each page", f"send at most {size} ids"
+    if arguments == {"ids"}:
+        return ids
+    return f"{pages}, and {ids}" if "ids" in arguments else pages

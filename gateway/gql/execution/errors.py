@@ -12,7 +12,14 @@ from typing import Any, ClassVar
 import structlog
 from graphql import GraphQLError
 
-from gateway.core.errors import Code, GatewayError, Internal, InvalidArgument, path_text
+from gateway.core.errors import (
+    Code,
+    GatewayError,
+    Internal,
+    InvalidArgument,
+    MaxCostExceeded,
+    path_text,
+)
 from gateway.gql.schema.names import graphql_name
 
 log = structlog.get_logger(__name__)
@@ -191,6 +198,8 @@ def _extensions(error: GatewayError, trace_id: str) -> dict[str, Any]:
         extensions["fields"] = [path_text(field.path, graphql_name) for field in error.fields]
     if error.retry_after_ms is not None:
         extensions["retryAfterMs"] = error.retry_after_ms
+    if isinstance(error, MaxCostExceeded):
+        extensions |= {graphql_name(name): figure for name, figure in error.figures.items()}
     extensions["traceId"] = trace_id
     if error.twilio is not None:
         extensions["twilio"] = {

@@ -9,7 +9,7 @@ import math
 from typing import Final
 
 from gateway.core.callers import Caller
-from gateway.core.errors import InvalidArgument, Throttled
+from gateway.core.errors import MaxCostExceeded, Throttled
 from gateway.core.limits.points_bucket import WINDOW_US, Balance, duration_us
 from gateway.service.call_context import RequestCounter
 from gateway.service.callers.points import CallerLimiter
@@ -45,16 +45,17 @@ class Charge:
         A second call changes what is held: it charges or returns the difference.
 
         Raises Throttled with `retry_after_ms` if the caller has not enough points left,
-        and InvalidArgument if it never has enough for this call. Points that are held
+        and MaxCostExceeded if it never has enough for this call. Points that are held
         already then stay charged.
         """
         held, limit = self.actual, self._caller.limit
         self.requested = points
         if points > limit:
             await self.hold(CALL_COST)
-            raise InvalidArgument(
+            raise MaxCostExceeded(
                 f"call costs up to {points:,} points, and this caller has {limit:,} a minute: "
-                "request smaller pages"
+                "request smaller pages",
+                {"points": points, "points_allowed": limit},
             )
         cost_us = duration_us(points, limit) - duration_us(held, limit)
         if self.balance is not None and cost_us <= 0:

@@ -1,12 +1,13 @@
 """The cost of operations, counted by hand."""
 
+import re
 from typing import Any
 
 import pytest
 from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode, parse
 from graphql.type import GraphQLObjectType
 
-from gateway.core.errors import InvalidArgument
+from gateway.core.errors import MaxCostExceeded
 from gateway.core.paging import DEFAULT_FIRST
 from gateway.gql.execution.cost import (
     MAX_CALLS,
@@ -42,7 +43,7 @@ def calls_of(text: str, **variables: Any) -> int:
 
 
 def refusal_of(text: str) -> str:
-    with pytest.raises(InvalidArgument) as refused:
+    with pytest.raises(MaxCostExceeded) as refused:
         checked(text)
     return refused.value.message
 
@@ -173,18 +174,83 @@ def test_too_many_calls_are_refused_with_the_field_and_a_cheaper_one() -> None:
         "{ rooms { nodes { participants { nodes { publishedTracks { nodes { sid } } } } } } }"
     ) == (
         "publishedTracks below rooms.participants could need 2,500 calls to Twilio and 60 are "
-        "allowed: select presence of the room, which needs none, or request smaller pages"
+        "allowed: select presence of the room, which needs none, or use first: 7 or less for "
+        "each page"
     )
     assert refusal_of("{ rooms(first: 100) { nodes { insights { id } } } }") == (
-        "insights below rooms could need 100 calls to Twilio and 60 are allowed: request smaller "
-        "pages"
+        "insights below rooms could need 100 calls to Twilio and 60 are allowed: use first: 59 "
+        "or less for each page"
     )
+
+
+def test_fields_that_need_equally_many_calls_are_all_named_and_one_with_a_cheaper_way_first() -> (
+    None
+):
     assert refusal_of(
-        "{ rooms(first: 40) { nodes { insights { id } recordingRules { id } } } }"
+        """{ rooms(first: 40) { nodes {
+            insights { id } recordingRules { id } participants { nodes { sid } } } } }"""
     ) == (
-        "the operation could need 81 calls to Twilio and 60 are allowed, 40 of them for insights "
-        "below rooms: request smaller pages"
+        "the operation could need 121 calls to Twilio and 60 are allowed, 40 for participants "
+        "below rooms and 40 for insights below rooms and 40 for recordingRules below rooms: "
+        "select presence, which needs none, or use first: 19 or less for each page"
     )
+
+
+def test_advice_below_presence_does_not_name_presence_again() -> None:
+    message = refusal_of(
+        """{ rooms { nodes { presence { participants { participant { publishedTracks { nodes {
+            sid } } } } } } } }"""
+    )
+    assert message.startswith(
+        "publishedTracks below rooms.presence.participants.participant could need "
+    )
+    assert "select participants and tracks of the presence itself, which need none" in message
+    assert "select presence" not in message
+
+
+def test_advice_for_ids_counts_ids() -> None:
+    ids = ", ".join(f'"{number}"' for number in range(61))
+    assert refusal_of(f"{{ nodes(ids: [{ids}]) {{ id }} }}").endswith(": send at most 60 ids")
+    nested = "... on Room { participants { nodes { publishedTracks { nodes { sid } } } } }"
+    assert refusal_of(f"{{ nodes(ids: [{ids}]) {{ {nested} }} }}").endswith(
+        "or use first: 6 or less for each page, and send at most 6 ids"
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ rooms(first: %d) { nodes { insights { id } recordingRules { id } } } }",
+        "{ rooms(first: %d) { nodes { participants { nodes { room { insights { id } } } } } } }",
+        """{ rooms(first: %d) { nodes { events(first: 100) { asOf } a: events(first: 100) { asOf
+            } } } }""",
+    ],
+)
+def test_pages_of_the_size_that_a_refusal_names_are_allowed_and_larger_ones_are_not(
+    document: str,
+) -> None:
+    [size] = re.findall(r"first: (\d+) or less", refusal_of(document % 100))
+    smaller = document.replace("events(first: 100)", f"events(first: {size})").replace(
+        "participants {", f"participants(first: {size}) {{"
+    )
+    checked(smaller % int(size))
+    larger = smaller.replace(f"first: {size}", f"first: {int(size) + 1}")
+    refusal_of(larger % (int(size) + 1))
+
+
+def test_where_no_page_can_be_smaller_the_advice_is_to_select_less() -> None:
+    rules = " ".join(f"r{number}: recordingRules {{ id }}" for number in range(61))
+    assert refusal_of(f'{{ room(ref: {{uniqueName: "a"}}) {{ {rules} }} }}').endswith(
+        ": select less in one operation"
+    )
+
+
+async def test_refusal_has_a_reason_of_its_own_and_its_figures(server: GraphQLServer) -> None:
+    error = await server.error("{ rooms(first: 100) { nodes { insights { id } } } }")
+    extensions = error["extensions"]
+    assert (extensions["code"], extensions["reason"]) == ("BAD_USER_INPUT", "MAX_COST_EXCEEDED")
+    names = ("calls", "callsAllowed", "points", "pointsAllowed")
+    assert [extensions[name] for name in names] == [101, MAX_CALLS, 2625, MAX_COST]
 
 
 async def test_an_operation_that_costs_too_much_is_rejected_before_it_fetches(

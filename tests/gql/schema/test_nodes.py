@@ -85,5 +85,5 @@ async def test_nodes_takes_as_many_ids_as_calls_are_allowed(server: GraphQLServe
     error = await server.error(NODES, ids=["x"] * (MAX_CALLS + 1))
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert error["message"] == (
-        "nodes could need 61 calls to Twilio and 60 are allowed: send fewer ids"
+        "nodes could need 61 calls to Twilio and 60 are allowed: send at most 60 ids"
     )

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.errors import InvalidArgument, Throttled
+from gateway.core.errors import MaxCostExceeded, Throttled
 from gateway.service.callers.charge import CALL_COST, FETCH_COST, Charge, limit_headers
 from gateway.service.callers.points import CallerLimiter
 from tests.service.conftest import ADMIN
@@ -80,9 +80,10 @@ async def test_requests_to_twilio_and_objects_are_charged_but_never_more_than_wa
 async def test_a_call_above_the_whole_limit_is_invalid_and_costs_a_call() -> None:
     charge = Charge(CallerLimiter(), CALLER)
     with pytest.raises(
-        InvalidArgument, match=r"costs up to 1,001 points, and this caller has 1,000 a minute"
-    ):
+        MaxCostExceeded, match=r"costs up to 1,001 points, and this caller has 1,000 a minute"
+    ) as refused:
         await charge.hold(LIMIT + 1)
+    assert refused.value.metadata() == {"points": "1001", "points_allowed": "1000"}
     assert remaining(charge) <= LIMIT - CALL_COST + 1
 
 
