@@ -8,6 +8,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
+    ValuesOfCorrectTypeRule,
     parse,
     specified_rules,
     validate,
@@ -17,6 +18,7 @@ from gateway.core.errors import InvalidArgument
 from gateway.core.lru import LruCache
 from gateway.gql.execution.document_limits import BODY_BYTES, COMMENTS, TOKENS, check_document
 from gateway.gql.execution.errors import RequestError
+from gateway.gql.execution.literals import NamedValuesRule
 
 MAX_DOCUMENTS = 1_000
 MAX_BYTES = 32 * 1024 * 1024
@@ -32,9 +34,9 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
         self._schema = schema
         self._rules = (
-            specified_rules
-            if introspection
-            else (*specified_rules, NoSchemaIntrospectionCustomRule)
+            *(rule for rule in specified_rules if rule is not ValuesOfCorrectTypeRule),
+            NamedValuesRule,
+            *(() if introspection else (NoSchemaIntrospectionCustomRule,)),
         )
         self._hide_suggestions = not introspection
         self._cache = LruCache[str, DocumentNode](max_entries=MAX_DOCUMENTS, max_bytes=MAX_BYTES)
