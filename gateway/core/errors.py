@@ -29,9 +29,11 @@ fields as core does. Each face replaces these names by its own: see `GatewayErro
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
+
+T = TypeVar("T")
 
 
 class Code(StrEnum):
@@ -298,6 +300,54 @@ def below(*path: str | int) -> Iterator[None]:
             FieldViolation((*path, *field.path), field.message) for field in error.fields
         )
         raise
+
+
+class Violations:
+    """Collects the wrong fields of an object, so that one error names them all."""
+
+    def __init__(self) -> None:
+        self._fields: list[FieldViolation] = []
+
+    @contextmanager
+    def collect(self, *path: str | int) -> Iterator[None]:
+        """Collects the fields of an InvalidArgument that the block raises. `path` is
+        where they are. One that is about no field is raised."""
+        try:
+            with below(*path):
+                yield
+        except InvalidArgument as error:
+            if not error.fields:
+                raise
+            self._fields += error.fields
+
+    def build(self, cls: type[T], values: Mapping[str, Any]) -> T:
+        """Returns the dataclass with these values.
+
+        Raises InvalidArgument with the fields that were collected, and with those that
+        the dataclass itself refuses. It cannot check values without a required one.
+        """
+        if not self._fields:
+            return cls(**values)
+        required = {
+            each.name
+            for each in fields(cls)  # type: ignore[arg-type]  # typing has no dataclass type
+            if each.default is MISSING and each.default_factory is MISSING
+        }
+        if required <= values.keys():
+            try:
+                cls(**values)
+            except InvalidArgument as error:
+                # An object that seems empty may only lack what is wrong.
+                self._fields += (each for each in error.fields if each.path)
+        raise self._error()
+
+    def raise_any(self) -> None:
+        """Raises InvalidArgument with all collected fields, if there are any."""
+        if self._fields:
+            raise self._error()
+
+    def _error(self) -> InvalidArgument:
+        return InvalidArgument("wrong fields", fields=tuple(self._fields))
 
 
 class Unauthenticated(GatewayError):

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.core.errors import InvalidArgument, Path
+from gateway.core.errors import InvalidArgument, Path, Violations
 from gateway.core.open_enum import HttpMethod, OpenEnum, UnknownWord
 from gateway.core.recordings import RecordingRule, check_rules
 from gateway.core.sids import AccountSid as AccountSid
@@ -182,35 +182,52 @@ class NewRoom:
     large_room: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.unique_name is not None:
-            checked_name(self.unique_name, "unique_name")
-            if is_room_sid(self.unique_name):
-                raise InvalidArgument.at(
-                    "unique_name",
-                    "has the form of a SID, so it could not be looked up; choose another name",
-                )
-        check_known(self.type, "type", "GROUP, GROUP_SMALL, PEER_TO_PEER or GO")
-        most = MAX_PARTICIPANTS[self.type or RoomType.GROUP]
-        check_range(
-            self.max_participants,
-            1,
-            most,
-            "max_participants",
-            f" for a {self.type or RoomType.GROUP} room",
-        )
-        check_range(
-            self.max_participant_duration, 600, 86400, "max_participant_duration", " seconds"
-        )
-        check_range(self.empty_room_timeout, 1, 60, "empty_room_timeout", " minutes")
-        check_range(self.unused_room_timeout, 1, 60, "unused_room_timeout", " minutes")
-        check_distinct(self.video_codecs or (), "video_codecs")
-        for index, codec in enumerate(self.video_codecs or ()):
-            check_known(codec, ("video_codecs", index), "VP8 or H264")
-        if self.recording_rules is not None:
-            check_rules(self.recording_rules, "recording_rules")
-        if self.media_region is not None and not re.fullmatch(
-            r"[a-z0-9-]{1,32}", self.media_region
+        wrong = Violations()
+        with wrong.collect():
+            self._check_unique_name()
+        with wrong.collect():
+            check_known(self.type, "type", "GROUP, GROUP_SMALL, PEER_TO_PEER or GO")
+        # An unknown type has been refused itself.
+        room_type = self.type if self.type in MAX_PARTICIPANTS else RoomType.GROUP
+        for number, low, high, field, unit in (
+            (
+                self.max_participants,
+                1,
+                MAX_PARTICIPANTS[room_type],
+                "max_participants",
+                f" for a {room_type} room",
+            ),
+            (self.max_participant_duration, 600, 86400, "max_participant_duration", " seconds"),
+            (self.empty_room_timeout, 1, 60, "empty_room_timeout", " minutes"),
+            (self.unused_room_timeout, 1, 60, "unused_room_timeout", " minutes"),
         ):
+            with wrong.collect():
+                check_range(number, low, high, field, unit)
+        with wrong.collect():
+            check_distinct(self.video_codecs or (), "video_codecs")
+        for index, codec in enumerate(self.video_codecs or ()):
+            with wrong.collect():
+                check_known(codec, ("video_codecs", index), "VP8 or H264")
+        if self.recording_rules is not None:
+            with wrong.collect():
+                check_rules(self.recording_rules, "recording_rules")
+        with wrong.collect():
+            self._check_media_region()
+        wrong.raise_any()
+
+    def _check_unique_name(self) -> None:
+        if self.unique_name is None:
+            return
+        checked_name(self.unique_name, "unique_name")
+        if is_room_sid(self.unique_name):
+            raise InvalidArgument.at(
+                "unique_name",
+                "has the form of a SID, so it could not be looked up; choose another name",
+            )
+
+    def _check_media_region(self) -> None:
+        region = self.media_region
+        if region is not None and not re.fullmatch(r"[a-z0-9-]{1,32}", region):
             raise InvalidArgument.at(
                 "media_region", "is not the id of a region; give one such as us1, ie1 or gll"
             )

@@ -40,6 +40,12 @@ def check_range(value: int | None, low: int, high: int, field: str, unit: str = 
         )
 
 
+def check_idempotency_key(key: str | None) -> None:
+    """Checks a caller's idempotency key, if there is one."""
+    if key is not None:
+        check_text(key, "idempotency_key", give="one made for this request alone, such as a UUID")
+
+
 def check_zones(**moments: datetime | None) -> None:
     """Checks that each of these has a time zone. The keywords are the names of the
     fields."""

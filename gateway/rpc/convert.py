@@ -19,7 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.core.caching import ReadResult
-from gateway.core.errors import InvalidArgument, Path, below
+from gateway.core.errors import InvalidArgument, Path, Violations, below
 from gateway.core.participants import SubscribeRule
 from gateway.core.recordings import RecordingRule
 from gateway.core.transcriptions import TranscriptionsConfiguration
@@ -157,9 +157,9 @@ def from_pb(message: Message, core_type: type[T]) -> T:
 
     Ignores fields that the core type does not have. Unset fields get the defaults of
     the core type. Raises InvalidArgument for unknown enum numbers and invalid
-    timestamps, and whatever the checks of the core type raise.
+    timestamps, and for what the checks of the core type refuse, with all these fields.
     """
-    values: dict[str, Any] = {}
+    wrong, values = Violations(), dict[str, Any]()
     descriptor: Any = message.DESCRIPTOR
     set_fields = {field.name: value for field, value in message.ListFields()}
     # Typing has no name for the type of a dataclass.
@@ -167,11 +167,12 @@ def from_pb(message: Message, core_type: type[T]) -> T:
         name = part.name if part.name in descriptor.fields_by_name else _PB_NAMES[part.name]
         field = descriptor.fields_by_name[name]
         is_required = part.default is MISSING and part.default_factory is MISSING
-        if name in set_fields:
-            values[part.name] = _decode(field, set_fields[name])
-        elif is_required:
-            values[part.name] = _decode_unset(message, field)
-    return core_type(**values)
+        with wrong.collect():
+            if name in set_fields:
+                values[part.name] = _decode(field, set_fields[name])
+            elif is_required:
+                values[part.name] = _decode_unset(message, field)
+    return wrong.build(core_type, values)
 
 
 def _decode_unset(message: Message, field: FieldDescriptor) -> Any:
@@ -187,7 +188,12 @@ def _decode(field: FieldDescriptor, value: Any) -> Any:
         return _decode_item(field, value, path)
     if field.enum_type is not None:
         return enums.table_of(field).from_pb_list(value, path)
-    return tuple(_decode_item(field, item, (*path, index)) for index, item in enumerate(value))
+    wrong, items = Violations(), []
+    for index, item in enumerate(value):
+        with wrong.collect():
+            items.append(_decode_item(field, item, (*path, index)))
+    wrong.raise_any()
+    return tuple(items)
 
 
 def _decode_item(field: FieldDescriptor, value: Any, path: Path) -> Any:

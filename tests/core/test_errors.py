@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import pytest
 
 from gateway.core.errors import (
@@ -10,6 +12,7 @@ from gateway.core.errors import (
     QuotaExceeded,
     Reason,
     TwilioFault,
+    Violations,
     below,
 )
 
@@ -101,3 +104,61 @@ def test_the_path_of_an_object_is_added_to_the_fields_of_its_parts() -> None:
 def test_an_unknown_outcome_tells_the_key_of_a_safe_retry() -> None:
     assert OutcomeUnknown("lost").metadata() == {}
     assert OutcomeUnknown("lost", retry_with="k1").metadata() == {"retry_with": "k1"}
+
+
+@dataclass(frozen=True)
+class Empty:
+    high: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.high is None:
+            raise InvalidArgument.at((), "is empty; set `high`")
+
+
+@dataclass(frozen=True)
+class Pair:
+    low: int
+    high: int = 5
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise InvalidArgument.at("low", "is above `high`")
+
+
+def test_violations_are_raised_together() -> None:
+    wrong = Violations()
+    wrong.raise_any()
+    for index in (0, 1):
+        with wrong.collect("rules", index):
+            raise InvalidArgument.at("kind", "is unknown")
+    with pytest.raises(InvalidArgument) as error:
+        wrong.raise_any()
+    assert [field.path for field in error.value.fields] == [
+        ("rules", 0, "kind"),
+        ("rules", 1, "kind"),
+    ]
+
+
+def test_error_about_no_field_is_not_collected() -> None:
+    with pytest.raises(InvalidArgument, match="too long"), Violations().collect():
+        raise InvalidArgument("the document is too long")
+
+
+def test_object_is_built_or_its_own_violations_are_raised_with_those_of_its_parts() -> None:
+    assert Violations().build(Pair, {"low": 1}) == Pair(1)
+    for values, paths in (({"low": 9}, [("high",), ("low",)]), ({}, [("high",)])):
+        wrong = Violations()
+        with wrong.collect():
+            raise InvalidArgument.at("high", "is no number")
+        with pytest.raises(InvalidArgument) as error:
+            wrong.build(Pair, values)
+        assert [field.path for field in error.value.fields] == paths
+
+
+def test_object_whose_only_part_is_wrong_is_not_called_empty() -> None:
+    wrong = Violations()
+    with wrong.collect("high"):
+        raise InvalidArgument.at((), "is no number")
+    with pytest.raises(InvalidArgument) as error:
+        wrong.build(Empty, {})
+    assert [field.path for field in error.value.fields] == [("high",)]

@@ -3,6 +3,9 @@
 The message says what to do.
 """
 
+from datetime import timedelta
+from typing import Any
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2
@@ -10,6 +13,7 @@ from grpc_status import rpc_status
 
 from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1 import room_service_pb2_grpc as stubs
+from tests.rpc.client import Clients
 from tests.running import Gateway, new_name, new_sid, room_ref
 
 READ = "query($ref: RoomRef!) { room(ref: $ref) { sid } }"
@@ -80,6 +84,72 @@ async def test_invalid_parameter_creates_no_room(
     assert error["code"] in ("INVALID_INPUT", "BAD_USER_INPUT")
     calls = (await gateway.sandbox("GET", "/calls"))[before:]
     assert not [call for call in calls if call["method"] == "POST"]
+
+
+@pytest.mark.parametrize("mutation", ["createRoom", "ensureRoom"])
+async def test_every_wrong_field_of_a_new_room_is_reported_at_once_on_both_faces(
+    gateway: Gateway, clients: Clients, mutation: str
+) -> None:
+    type_ = mutation[0].upper() + mutation[1:]
+    document = f"""mutation($input: {type_}Input!) {{
+        {mutation}(input: $input) {{ room {{ sid }} errors {{ code field message }} }} }}"""
+    wrong: dict[str, Any] = {
+        "uniqueName": "a\nb",
+        "maxParticipants": 51,
+        "maxParticipantDurationSeconds": 1,
+        "emptyRoomTimeoutMinutes": 61,
+        "unusedRoomTimeoutMinutes": 0,
+        "recordingRules": [{"include": {"track": ""}}, {"exclude": {"publisher": ""}}],
+        "mediaRegion": "?",
+        "transcriptionsConfiguration": {"hints": ["x" * 101]},
+    }
+    expected = [
+        ["uniqueName"],
+        ["maxParticipants"],
+        ["maxParticipantDurationSeconds"],
+        ["emptyRoomTimeoutMinutes"],
+        ["unusedRoomTimeoutMinutes"],
+        ["recordingRules", "0", "include", "track"],
+        ["recordingRules", "1", "exclude", "publisher"],
+        ["mediaRegion"],
+        ["transcriptionsConfiguration", "hints", "0"],
+    ]
+    if mutation == "createRoom":
+        wrong["idempotencyKey"] = ""
+        expected.append(["idempotencyKey"])
+    payload = (await gateway.post(document, {"input": wrong})).body["data"][mutation]
+    assert payload["room"] is None
+    assert sorted(error["field"] for error in payload["errors"]) == sorted(expected)
+    assert {error["code"] for error in payload["errors"]} == {"INVALID_INPUT"}
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await getattr(clients.rooms, type_)(
+            unique_name="a\nb",
+            max_participants=51,
+            max_participant_duration=timedelta(seconds=1),
+            empty_room_timeout=timedelta(seconds=90),
+            unused_room_timeout=timedelta(),
+            recording_rules=[
+                {"effect": "TRACK_RULE_EFFECT_INCLUDE", "track": ""},
+                {"effect": "TRACK_RULE_EFFECT_EXCLUDE", "publisher": ""},
+            ],
+            media_region="?",
+            transcriptions_configuration={"hints": ["x" * 101]},
+        )
+    status = rpc_status.from_call(refused.value)
+    assert status is not None
+    bad_request = error_details_pb2.BadRequest()
+    assert status.details[1].Unpack(bad_request)
+    assert sorted(each.field for each in bad_request.field_violations) == [
+        "empty_room_timeout",
+        "max_participant_duration",
+        "max_participants",
+        "media_region",
+        "recording_rules[0].track",
+        "recording_rules[1].publisher",
+        "transcriptions_configuration.hints[0]",
+        "unique_name",
+        "unused_room_timeout",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import strawberry
 from strawberry import UNSET
 
 from gateway.core import insights, participants, recordings, rooms, transcriptions
-from gateway.core.errors import below
+from gateway.core.errors import Violations, below
 from gateway.core.paging import DEFAULT_FIRST, checked_first
 from gateway.gql.schema import filters
 from gateway.gql.schema.input_enums import CORE_ENUMS, RoomTypeInput, VideoCodecInput, core_member
@@ -82,7 +82,7 @@ def to_core(value: object) -> Any:
     """
     match value:
         case list():
-            return tuple(_item_to_core(index, item) for index, item in enumerate(value))
+            return _items_to_core(value)
         case RecordingRuleInput() | SubscribeRuleInput():
             return value.to_core()
         case Enum() if type(value) in CORE_ENUMS:
@@ -100,22 +100,26 @@ def to_core(value: object) -> Any:
     )
 
 
-def _item_to_core(index: int, item: object) -> Any:
-    with below(index):
-        return to_core(item)
+def _items_to_core(items: list[Any]) -> tuple[Any, ...]:
+    wrong, values = Violations(), []
+    for index, item in enumerate(items):
+        with wrong.collect(index):
+            values.append(to_core(item))
+    wrong.raise_any()
+    return tuple(values)
 
 
 def build_core(cls: type[_T], **arguments: object) -> _T:
     """A core value from the arguments that are neither unset nor null.
 
-    Raises InvalidArgument for a value out of bounds.
+    Raises InvalidArgument with all values out of bounds.
     """
-    values = {}
+    wrong, values = Violations(), dict[str, Any]()
     for name, value in arguments.items():
         if value is not UNSET and value is not None:
-            with below(name):
+            with wrong.collect(name):
                 values[name] = to_core(value)
-    return cls(**values)
+    return wrong.build(cls, values)
 
 
 def filter_argument(value: object, core_type: type[_T]) -> _T:

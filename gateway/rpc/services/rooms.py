@@ -8,9 +8,10 @@ from typing import Any, Final
 import grpc
 
 from gateway.core.caching import ReadResult
-from gateway.core.errors import InvalidArgument, NotFound, Reason, UpstreamUnavailable
+from gateway.core.errors import InvalidArgument, NotFound, Reason, UpstreamUnavailable, Violations
 from gateway.core.room_state.presence import RoomPresence
 from gateway.core.rooms import AccountSid, NewRoom, RoomFilter, RoomRef
+from gateway.core.validation import check_idempotency_key
 from gateway.rpc.authentication import caller_and_account
 from gateway.rpc.convert import from_pb, to_pb
 from gateway.rpc.events import Encoder, event_to_pb, event_types_from_pb
@@ -70,9 +71,13 @@ class RoomService(RoomServiceServicer):
         self, request: pb.CreateRoomRequest, context: Context
     ) -> pb.CreateRoomResponse:
         caller, account = caller_and_account(self._accounts)
-        created = await account.rooms.create(
-            caller, from_pb(request, NewRoom), request.request_id or None
-        )
+        key, wrong = request.request_id or None, Violations()
+        with wrong.collect():
+            check_idempotency_key(key)
+        with wrong.collect():
+            new_room = from_pb(request, NewRoom)
+        wrong.raise_any()
+        created = await account.rooms.create(caller, new_room, key)
         response = resource_response(pb.CreateRoomResponse, created.room)
         response.created = created.is_new
         return response

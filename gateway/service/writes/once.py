@@ -23,7 +23,7 @@ from gateway.core.errors import (
 )
 from gateway.core.outcomes import KEY_REUSED, NAME_TAKEN
 from gateway.core.sids import RoomSid, is_sid
-from gateway.core.validation import check_text
+from gateway.core.validation import check_idempotency_key
 from gateway.service.writes.mutations import Mutations, WriteTimings
 from gateway.store.idempotency import (
     Claimed,
@@ -53,8 +53,7 @@ def idempotency_key_of(
     The keys of two callers never have the same digest. Raises InvalidArgument for a
     malformed key.
     """
-    if key is not None:
-        check_text(key, "idempotency_key", give="one made for this request alone, such as a UUID")
+    check_idempotency_key(key)
     text = secrets.token_urlsafe(16) if key is None else key
     digest, body = _digest([caller.id, text]), _digest([method, *request])
     return IdempotencyKey(text, digest, body, is_given=key is not None)

@@ -3,6 +3,8 @@
 import strawberry
 from strawberry import UNSET, Info
 
+from gateway.core.errors import Violations
+from gateway.core.validation import check_idempotency_key
 from gateway.gql.schema.context import Context
 from gateway.gql.schema.inputs import (
     CreateRoomInput,
@@ -35,9 +37,13 @@ async def create_room(
     info: Info[Context, None],
     input: CreateRoomInput,  # noqa: A002
 ) -> CreateRoomPayload | None:
-    created = await info.context.account.rooms.create(
-        info.context.caller, to_core(input), optional(input.idempotency_key)
-    )
+    key, wrong = optional(input.idempotency_key), Violations()
+    with wrong.collect():
+        check_idempotency_key(key)
+    with wrong.collect():
+        new_room = to_core(input)
+    wrong.raise_any()
+    created = await info.context.account.rooms.create(info.context.caller, new_room, key)
     return CreateRoomPayload(room=Room.from_result(created.room), created=created.is_new)
 
 
