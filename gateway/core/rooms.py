@@ -5,8 +5,10 @@ values are its words on the wire.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from gateway.core.errors import InvalidArgument, Path, Violations
 from gateway.core.open_enum import HttpMethod, OpenEnum, UnknownWord
@@ -59,6 +61,16 @@ MAX_PARTICIPANTS = {
     RoomType.GROUP_SMALL: 4,
     RoomType.PEER_TO_PEER: 10,
     RoomType.GO: 2,
+}
+
+_WITHOUT_MEDIA_SERVER: Final = (RoomType.PEER_TO_PEER, RoomType.GO)
+# Parameters that need media servers, or a group room.
+# https://www.twilio.com/docs/api/errors/53114 and 53122, 53124
+_REFUSED_BY_TYPE: Final[Mapping[str, tuple[RoomType, ...]]] = {
+    "record_participants_on_connect": _WITHOUT_MEDIA_SERVER,
+    "recording_rules": _WITHOUT_MEDIA_SERVER,
+    "video_codecs": (RoomType.PEER_TO_PEER,),
+    "audio_only": (RoomType.GROUP_SMALL, *_WITHOUT_MEDIA_SERVER),
 }
 
 
@@ -205,6 +217,14 @@ class NewRoom:
                 check_range(number, low, high, field, unit)
         with wrong.collect():
             check_distinct(self.video_codecs or (), "video_codecs")
+        for field, types in _REFUSED_BY_TYPE.items():
+            if room_type in types and getattr(self, field) not in (None, False, ()):
+                with wrong.collect():
+                    raise InvalidArgument.at(
+                        field,
+                        f"is not possible in a {room_type} room: leave it out, or use GROUP as "
+                        "`type`",
+                    )
         for index, codec in enumerate(self.video_codecs or ()):
             with wrong.collect():
                 check_known(codec, ("video_codecs", index), "VP8 or H264")

@@ -189,6 +189,20 @@ def test_every_known_type_has_a_maximum_of_participants() -> None:
             {"recording_rules": (RecordingRule(type=RuleType.INCLUDE, all=True),) * 21},
             "recording_rules has 21 rules",
         ),
+        *(
+            (
+                {"type": room_type, **parameter},
+                rf"^{next(iter(parameter))} is not possible in a {room_type} room",
+            )
+            for room_type in (RoomType.PEER_TO_PEER, RoomType.GO)
+            for parameter in (
+                {"recording_rules": (RecordingRule(type=RuleType.INCLUDE, all=True),)},
+                {"record_participants_on_connect": True},
+                {"audio_only": True},
+            )
+        ),
+        ({"type": RoomType.PEER_TO_PEER, "video_codecs": (VideoCodec.VP8,)}, "^video_codecs is"),
+        ({"type": RoomType.GROUP_SMALL, "audio_only": True}, "^audio_only is not possible"),
         ({"media_region": ""}, "media_region"),
         ({"media_region": "us1\n"}, "media_region"),
         ({"media_region": "US1"}, "media_region"),
