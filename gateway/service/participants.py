@@ -118,22 +118,23 @@ class Participants:
         """Removes a participant from the room, and returns it.
 
         For a day, another call with the same idempotency key returns the same
-        participant, even if another one has its identity by then. Raises
-        ParticipantAlreadyLeft when Twilio says so, and IdempotencyKeyReused when the
-        key was used for another request.
+        participant, even if another one has its identity by then. For one who has left,
+        Twilio's answer decides, which it does not document: the participant as it is,
+        or ParticipantAlreadyLeft. Raises IdempotencyKeyReused when the key was used for
+        another request.
         """
         caller.require(Scope.ROOMS_WRITE)
         key = idempotency_key_of(caller, idempotency_key, "disconnect_participant", room, ref)
 
         async def attempt(claim: Claim) -> Participant:
             if claim.target is None:
-                located = await self._locate_for_change(caller, room, ref)
+                located = await self._locate_for_change(caller, room, ref, needs_progress=True)
                 sid, participant = _parse_target(await claim.pin(" ".join(located)))
             else:
                 sid, participant = await self._pinned(caller, claim.target)
             request = participants.disconnect_participant(sid, participant)
             try:
-                async with self._expected_outcomes(caller, sid, participant):
+                async with self._expected_outcomes(caller, sid, participant, needs_progress=True):
                     return await self._mutations.apply(
                         request, sid, RoomChangeKind.PARTICIPANT, changed_sid=participant
                     )
@@ -225,22 +226,25 @@ class Participants:
         self, caller: Caller, room: RoomRef, ref: ParticipantRef, new: NewSubscribeRules
     ) -> SubscribeRules:
         """Replaces all subscribe rules of a participant, and returns the new ones."""
-        sid, participant = await self._locate_for_change(caller, room, ref)
+        sid, participant = await self._locate_for_change(caller, room, ref, needs_progress=True)
         request = rules.update_subscribe_rules(sid, participant, new)
-        async with self._expected_outcomes(caller, sid, participant):
+        async with self._expected_outcomes(caller, sid, participant, needs_progress=True):
             return await self._mutations.execute(
                 request, sid, RoomChangeKind.SUBSCRIBE_RULES, changed_sid=participant
             )
 
     @asynccontextmanager
     async def _expected_outcomes(
-        self, caller: Caller, room: RoomSid, sid: ParticipantSid
+        self, caller: Caller, room: RoomSid, sid: ParticipantSid, *, needs_progress: bool = False
     ) -> AsyncIterator[None]:
         """Gives Twilio's refusals of a change what helps the caller: see
         `Rooms.expected_outcomes`. A participant who has left comes with the end of the
         stay."""
         try:
-            async with self._rooms.expected_outcomes(caller, room, Reason.PARTICIPANT_NOT_FOUND):
+            missing = Reason.PARTICIPANT_NOT_FOUND
+            async with self._rooms.expected_outcomes(
+                caller, room, missing, needs_progress=needs_progress
+            ):
                 yield
         except FailedPrecondition as error:
             if error.reason is not Reason.PARTICIPANT_ALREADY_LEFT:
@@ -260,14 +264,17 @@ class Participants:
         return sid, _checked(await self._reads.one_or_none(_participant(sid, ref)))
 
     async def _locate_for_change(
-        self, caller: Caller, room: RoomRef, ref: ParticipantRef
+        self, caller: Caller, room: RoomRef, ref: ParticipantRef, *, needs_progress: bool = False
     ) -> tuple[RoomSid, ParticipantSid]:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         if ref.sid is not None:
             return sid, ref.sid
         # Not from the cache: a person who has joined again since has another SID, and
         # the change would miss them.
-        return sid, _checked(await self._reads.from_twilio(_participant(sid, ref)))
+        found = await self._reads.from_twilio(_participant(sid, ref))
+        if found is None and needs_progress:
+            await self._rooms.check_in_progress(caller, sid)
+        return sid, _checked(found)
 
     async def _pinned(self, caller: Caller, target: str) -> tuple[RoomSid, ParticipantSid]:
         """Returns the SIDs that an earlier attempt has found, if the caller may see

@@ -15,6 +15,7 @@ from gateway.core.errors import (
     NotFound,
     PermissionDenied,
     Reason,
+    TwilioFault,
 )
 from gateway.core.outcomes import (
     IdempotencyKeyReused,
@@ -171,18 +172,26 @@ class Rooms:
 
     @asynccontextmanager
     async def expected_outcomes(
-        self, caller: Caller, sid: RoomSid, missing: Reason = Reason.ROOM_NOT_FOUND
+        self,
+        caller: Caller,
+        sid: RoomSid,
+        missing: Reason = Reason.ROOM_NOT_FOUND,
+        *,
+        needs_progress: bool = False,
     ) -> AsyncIterator[None]:
         """Gives Twilio's refusals of a change in this room what helps the caller.
 
         Twilio does not say what it did not find: the reason is `missing` if the room
-        exists. An ended room comes with its end.
+        exists. An ended room comes with its end. It comes before something missing in
+        it, if the change `needs_progress`: nothing there can be changed.
         """
         try:
             yield
         except NotFound as error:
             if error.reason is not Reason.NOT_FOUND:
                 raise
+            if needs_progress:
+                await self.check_in_progress(caller, sid, twilio=error.twilio)
             reason = missing if await self._exists(sid) else Reason.ROOM_NOT_FOUND
             raise not_found(reason, twilio=error.twilio) from error
         except FailedPrecondition as error:
@@ -191,6 +200,14 @@ class Rooms:
             room = await self._visible_now(caller, sid)
             is_final = room is not None and room.value.status.is_final
             raise RoomAlreadyEnded(room if is_final else None, twilio=error.twilio) from error
+
+    async def check_in_progress(
+        self, caller: Caller, sid: RoomSid, *, twilio: TwilioFault | None = None
+    ) -> None:
+        """Raises RoomAlreadyEnded if Twilio shows now that the room has ended."""
+        room = await self._visible_now(caller, sid)
+        if room is not None and room.value.status.is_final:
+            raise RoomAlreadyEnded(room, twilio=twilio)
 
     @asynccontextmanager
     async def expected_conflicts(self, caller: Caller) -> AsyncIterator[None]:

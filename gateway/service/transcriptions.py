@@ -121,7 +121,9 @@ class Transcriptions:
         sid = await self._rooms.locate(caller, room, Scope.ROOMS_WRITE)
         request = transcriptions.update_transcription(sid, ttid, update)
         async with (
-            self._rooms.expected_outcomes(caller, sid, Reason.TRANSCRIPTION_NOT_FOUND),
+            self._rooms.expected_outcomes(
+                caller, sid, Reason.TRANSCRIPTION_NOT_FOUND, needs_progress=True
+            ),
             self._state_that_refuses(sid, update),
         ):
             return await self._mutations.execute(

@@ -165,6 +165,10 @@ def nothing(_: Setting) -> dict[str, Any]:
     return {}
 
 
+def always(text: str) -> Callable[[Setting], str]:
+    return lambda _: text
+
+
 def in_room(
     reason: str,
     mutation: str,
@@ -278,6 +282,20 @@ ENDED_ROOMS = {
         "startTranscription",
         "mintAccessToken",
     )
+}
+ENDED_ROOMS |= {
+    f"{mutation} of a missing participant in an ended room, by {by}": in_room(
+        "ROOM_ALREADY_ENDED",
+        mutation,
+        lambda scenario: scenario.ended,
+        always(name),
+        participant_by=by,
+        field=["room"],
+        more=lambda scenario: {"room": {"sid": scenario.ended, "status": "COMPLETED"}},
+        metadata=lambda scenario: {"room_sid": scenario.ended},
+    )
+    for mutation in ("disconnectParticipant", "updateSubscribeRules")
+    for by, name in (("sid", MISSING_PARTICIPANT), ("identity", "nobody"))
 }
 CONFLICTS = {
     "createRoom with a name in use": Case(

@@ -60,6 +60,10 @@ def fetch(world: World, request: RestRequest, room_ref: str, participant_ref: st
 
 
 def update(world: World, request: RestRequest, room_ref: str, participant_ref: str) -> RestResponse:
+    """Disconnects a participant. One who has left is returned unchanged.
+
+    Twilio documents 53209 for a wrong Status only: disconnected is a right one.
+    """
     room, participant = find(world, request, room_ref, participant_ref)
     if required(request.form, "Status") != ParticipantStatus.DISCONNECTED:
         raise TwilioError(
