@@ -63,9 +63,10 @@ class Tokens:
         """Returns whether the token is valid now (for the room, if one is given), and
         why not.
 
-        The room is looked up only when the token names it by the SID and the caller by
-        the name, or the other way round. Raises InvalidArgument for a text that is
-        longer than any token.
+        A room given by SID must be in progress, as for `mint`: NotFound and
+        FailedPrecondition say so, unless the token itself is wrong. By a name, the room
+        is looked up only when the token names it by the SID. Raises InvalidArgument for
+        a text that is longer than any token.
         """
         key = self._signing_key(caller)
         if len(token) > TOKEN_LIMIT:
@@ -76,16 +77,18 @@ class Tokens:
             )
         names = {room.sid or room.name or ""} if room is not None else set()
         explanation = tokens.explain(token, key, self._clock(), names)
-        if explanation.problem is not Problem.OTHER_ROOM or room is None:
+        if room is None or explanation.problem not in (None, Problem.OTHER_ROOM):
             return explanation
-        found = await self._look_up(caller, room)
-        if found is None:
+        if room.sid is None and explanation.problem is None:
+            return explanation
+        found = await self._room_in_progress(caller, room)
+        if found is None or explanation.problem is None:
             return explanation
         return tokens.explain(
             token,
             key,
             self._clock(),
-            {found.value.sid, found.value.unique_name or found.value.sid, *names},
+            {found.sid, found.unique_name or found.sid, *names},
         )
 
     def _signing_key(self, caller: Caller) -> SigningKey:

@@ -345,8 +345,12 @@ def _quoted(text: str | None, form: re.Pattern[str]) -> str:
 
 
 def _span(seconds: float) -> str:
-    """Returns the time in its largest unit, rounded down: 299 seconds are 4 minutes."""
+    """Returns the time in its two largest units, rounded down: 3 hours 59 minutes."""
+    parts, rest_s = [], int(seconds)
     for unit, size_s in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
-        if count := int(seconds // size_s):
-            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-    return "less than a second"
+        count, rest_s = divmod(rest_s, size_s)
+        if count:
+            parts.append(f"{count} {unit}" if count == 1 else f"{count} {unit}s")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "less than a second"

@@ -24,9 +24,10 @@ from tests.running import Gateway, new_name, new_sid
 
 @dataclass(frozen=True, slots=True)
 class Setting(FlowScenario):
-    """The scenario, and the room that was created with `KEY`."""
+    """The scenario, the room that was created with `KEY`, and a token for it."""
 
     key_room: str
+    token: str
 
 
 Build = Callable[["Setting"], dict[str, Any]]
@@ -297,6 +298,22 @@ ENDED_ROOMS |= {
     for mutation in ("disconnectParticipant", "updateSubscribeRules")
     for by, name in (("sid", MISSING_PARTICIPANT), ("identity", "nobody"))
 }
+ENDED_ROOMS["explainToken for an ended room"] = Case(
+    reason="ROOM_ALREADY_ENDED",
+    mutation="explainToken",
+    graphql=lambda scenario: {"token": scenario.token, "room": {"sid": scenario.ended}},
+    grpc=lambda scenario: {"token": scenario.token, "room": scenario.ended},
+    field=["room"],
+    more=lambda scenario: {"room": {"sid": scenario.ended, "status": "COMPLETED"}},
+    metadata=lambda scenario: {"room_sid": scenario.ended},
+)
+MISSING_ROOMS["explainToken for a missing room"] = Case(
+    reason="ROOM_NOT_FOUND",
+    mutation="explainToken",
+    graphql=lambda scenario: {"token": scenario.token, "room": {"sid": MISSING_ROOM}},
+    grpc=lambda scenario: {"token": scenario.token, "room": MISSING_ROOM},
+    field=["room"],
+)
 CONFLICTS = {
     "createRoom with a name in use": Case(
         reason="NAME_TAKEN",
@@ -580,7 +597,14 @@ CASES = {
 async def setting(gateway: Gateway, scenario: FlowScenario) -> Setting:
     document = "mutation($input: CreateRoomInput!) { createRoom(input: $input) { room { sid } } }"
     created = await gateway.execute(document, input={"uniqueName": KEY, "idempotencyKey": KEY})
-    return Setting(**asdict(scenario), key_room=created["createRoom"]["room"]["sid"])
+    document = """mutation($input: MintAccessTokenInput!) {
+        mintAccessToken(input: $input) { accessToken { jwt } } }"""
+    minted = await gateway.execute(document, input={"identity": "Ada", "room": {"uniqueName": KEY}})
+    return Setting(
+        **asdict(scenario),
+        key_room=created["createRoom"]["room"]["sid"],
+        token=minted["mintAccessToken"]["accessToken"]["jwt"],
+    )
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -206,7 +206,9 @@ async def test_a_room_is_the_same_by_name_and_by_sid(rooms: Rooms, tokens: Token
 
         assert (await tokens.explain(MINTER, token, RoomRef.of(name))).is_valid
         assert (await tokens.explain(MINTER, token, RoomRef.of(also))).is_valid
-        for wrong in (other.sid, "Another", unnamed.sid, "Nowhere", NOWHERE):
+        with pytest.raises(NotFound):
+            await tokens.explain(MINTER, token, RoomRef.of(NOWHERE))
+        for wrong in (other.sid, "Another", unnamed.sid, "Nowhere"):
             explained = await tokens.explain(MINTER, token, RoomRef.of(wrong))
             assert explained.problem is Problem.OTHER_ROOM
 

@@ -118,6 +118,22 @@ def test_repr_has_no_secret() -> None:
     assert "s3cret" not in repr(KEY)
 
 
+@pytest.mark.parametrize(
+    ("left_s", "span"),
+    [
+        (4 * 3600 - 5, "3 hours 59 minutes"),
+        (3600, "1 hour"),
+        (3605, "1 hour"),
+        (86_400, "1 day"),
+        (60, "1 minute"),
+        (0.5, "less than a second"),
+    ],
+)
+def test_time_that_is_left_has_two_units(left_s: float, span: str) -> None:
+    explanation = explained_at(token_with(exp=NOW + 86_400), NOW + 86_400 - left_s, ROOM, "Daily")
+    assert explanation.sentence == f"valid: expires in {span}"
+
+
 def test_valid_token_is_explained_with_its_facts() -> None:
     explanation = explained_at(token_with(), NOW, ROOM, "Daily")
 
@@ -177,10 +193,10 @@ def test_valid_token_is_explained_with_its_facts() -> None:
             f"bad signature: not signed with the secret of API key {KEY.sid}",
         ),
         (token_with(exp=NOW - 240), 20104, "expired 4 minutes ago"),
-        (token_with(exp=NOW - 299), 20104, "expired 4 minutes ago"),
+        (token_with(exp=NOW - 299), 20104, "expired 4 minutes 59 seconds ago"),
         (token_with(exp=NOW - 1), 20104, "expired 1 second ago"),
         (token_with(exp=NOW), 20104, "expired less than a second ago"),
-        (token_with(exp=0), 20104, "expired 20833 days ago"),
+        (token_with(exp=0), 20104, "expired 20833 days 8 hours ago"),
         (token_with(exp=ABSENT), 20104, "exp is missing or not a time"),
         (token_with(exp=True), 20104, "exp is missing or not a time"),
         (token_with(exp=str(NOW + 60)), 20104, "exp is missing or not a time"),
