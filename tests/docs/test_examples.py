@@ -22,10 +22,19 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import grpc
 import pytest
 from graphql import build_schema, parse, validate
+from grpc_status import rpc_status
 
+from gateway.core.errors import GatewayError, PermissionDenied, Throttled, UpstreamUnavailable
 from gateway.gql.execution.graphql_core import print_schema
+from gateway.rpc.errors import error_to_pb
+from gateway.rpc.v1 import room_service_pb2 as pb
+from gateway.rpc.v1.room_service_pb2_grpc import (
+    RoomServiceServicer,
+    add_RoomServiceServicer_to_server,
+)
 from gateway.settings.accounts import read_accounts
 from gateway.store.embedded import free_port
 from tests.docs.pages import PAGES, ROOT, Block, Page, blocks
@@ -287,6 +296,54 @@ async def ask(dev: Gateway, port: int, query: str) -> tuple[int, Any]:
                 return reply.status, await reply.json(content_type=None)
         except aiohttp.ClientConnectorError:
             await asyncio.sleep(0.01)
+
+
+class EndingStreams(RoomServiceServicer):
+    """Ends each stream with the next of these errors, after one message."""
+
+    def __init__(self, errors: list[GatewayError]) -> None:
+        self._errors = errors
+        self.after: list[str] = []
+
+    async def WatchRoomEvents(  # noqa: N802
+        self, request: pb.WatchRoomEventsRequest, context: Any
+    ) -> AsyncIterator[pb.WatchRoomEventsResponse]:
+        self.after.append(request.after)
+        yield pb.WatchRoomEventsResponse(cursor=f"cursor {len(self.after)}")
+        status = rpc_status.to_status(error_to_pb(self._errors.pop(0)))
+        await context.abort(status.code, status.details, status.trailing_metadata)
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in blocks("python") if "resume" in block.flags], ids=str
+)
+async def test_resume_example_waits_as_told_and_ends_where_a_retry_does_not_help(
+    block: Block, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", "rgk_example")
+    monkeypatch.syspath_prepend(ROOT / "clients/python-stubs")
+    example: dict[str, Any] = {}
+    exec(block.text.removesuffix("asyncio.run(main())\n"), example)
+    service = EndingStreams(
+        [
+            UpstreamUnavailable("the gateway is stopping", retry_after_ms=1),
+            Throttled("too many streams", retry_after_ms=2),
+            PermissionDenied("credential has expired"),
+        ]
+    )
+    server = grpc.aio.server()
+    add_RoomServiceServicer_to_server(service, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        events = example["room_events"](example["RoomServiceStub"](channel))
+        messages = [(await anext(events)).cursor for _ in range(3)]
+        with pytest.raises(grpc.aio.AioRpcError, match="PERMISSION_DENIED"):
+            await anext(events)
+    await server.stop(0)
+
+    assert messages == ["cursor 1", "cursor 2", "cursor 3"]
+    assert service.after == ["", "cursor 1", "cursor 2"]
 
 
 @pytest.mark.parametrize("block", blocks("json"), ids=str)

@@ -111,4 +111,5 @@ def test_the_stubs_have_the_version_and_the_bounds_of_the_server() -> None:
         for folder in (ROOT, STUBS)
     )
     assert stubs["version"] == server["version"]
-    assert set(stubs["dependencies"]) <= set(server["dependencies"])
+    extras = [name for extra in stubs["optional-dependencies"].values() for name in extra]
+    assert {*stubs["dependencies"], *extras} <= set(server["dependencies"])

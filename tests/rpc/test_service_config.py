@@ -76,6 +76,41 @@ async def test_only_calls_that_read_are_retried(
     assert (code is grpc.StatusCode.OK, service.calls) == (is_ok, calls)
 
 
+async def test_a_call_that_waits_for_a_connection_outlasts_the_restart_of_a_replica(
+    authenticator: Authenticator,
+) -> None:
+    async def start(address: str) -> tuple[grpc.aio.Server, int]:
+        server = grpc.aio.server(
+            interceptors=[Interceptor(Pipeline(authenticator, CallerLimiter()))]
+        )
+        add_RoomServiceServicer_to_server(FailingService(0), server)
+        port = server.add_insecure_port(address)
+        await server.start()
+        return server, port
+
+    server, port = await start("127.0.0.1:0")
+    options = (
+        ("grpc.service_config", CONFIG),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 100),
+    )
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
+        stub: Any = RoomServiceStub  # the generated code has no types
+        rooms = stub(channel)
+        arguments: dict[str, Any] = {"metadata": METADATA, "timeout": LIMIT_S}
+        await rooms.GetRoom(pb.GetRoomRequest(), **arguments)
+        await server.stop(0)
+
+        refused = await rooms.GetRoom(pb.GetRoomRequest(), **arguments).code()
+        waiting = rooms.GetRoom(pb.GetRoomRequest(), wait_for_ready=True, **arguments)
+        server, _ = await start(f"127.0.0.1:{port}")
+        code = await waiting.code()
+    await server.stop(0)
+
+    assert (refused, code) == (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.OK)
+
+
 def test_service_config_has_the_methods_without_side_effects_and_no_hedging() -> None:
     [policy] = json.loads(CONFIG)["methodConfig"]
 
