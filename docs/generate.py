@@ -47,6 +47,7 @@ from gateway.gql.execution.graphql_core import print_schema
 from gateway.gql.schema.mutations.errors import ERROR_TYPES
 from gateway.gql.schema.texts import PROTO_TEXTS
 from gateway.rpc import errors as rpc_errors
+from gateway.rpc import names as rpc_names
 from gateway.settings import accounts, environment
 from gateway.twilio import faults
 from protos.generate import SERVICE_CONFIG, descriptors
@@ -401,7 +402,7 @@ def reasons() -> str:
         (
             (
                 f"`{reason}`",
-                render(MEANING[reason], lambda name: f"`{name}`"),
+                render(MEANING[reason], lambda name: f"`{rpc_names.name_of(name)}`"),
                 f"`{ERROR_TYPES[reason].__name__}`" if reason in ERROR_TYPES else "",
                 f"`{rpc_errors.STATUS[code].name}`",
             )
@@ -415,7 +416,11 @@ def twilio_codes() -> str:
     return _table(
         ("Twilio code", "reason", "message"),
         (
-            (str(code), f"`{meaning.build(None, None).reason}`", meaning.text)
+            (
+                str(code),
+                f"`{meaning.build(None, None).reason}`",
+                meaning.build(None, None).text(rpc_names.name_of),
+            )
             for code, meaning in sorted(faults.MEANINGS.items())
         ),
     )

@@ -1,6 +1,7 @@
 """`rooms-gateway dev`: everything on this machine."""
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -43,6 +44,8 @@ def dev(
 ) -> None:
     """Runs the gateway, a simulated Twilio and an embedded server, on loopback."""
     logs.configure(is_json=False)
+    if "GATEWAY_API_KEYS" in os.environ:
+        console.print("GATEWAY_API_KEYS is ignored: dev has a new API key, which it prints.")
     with explain_start_errors(LOOPBACK):
         asyncio.run(_run(http_port, grpc_port, sandbox_port, users, ready_file))
 

@@ -91,11 +91,7 @@ class CursorCodec:
     def page_position(self, cursor: str) -> bytes:
         position = self._decode(cursor, _PAGE)
         if position is None:
-            raise InvalidArgument.at(
-                "page_token",
-                "is not a page cursor of this gateway: use one that came with a page, "
-                "or leave it out",
-            )
+            raise other_list()
         return position
 
     def merged_cursor(self, positions: bytes) -> str:
@@ -105,7 +101,7 @@ class CursorCodec:
     def merged_positions(self, cursor: str) -> bytes:
         positions = self._decode(cursor, _MERGED)
         if positions is None:
-            raise _other_list()
+            raise other_list()
         return positions
 
     def live_cursor(self, list_id: str, key: str) -> str:
@@ -116,7 +112,7 @@ class CursorCodec:
         """The key that `live_cursor` was given for the same list."""
         key = self._decode(cursor, _LIVE, list_id.encode())
         if key is None:
-            raise _other_list()
+            raise other_list()
         return key.decode()
 
     def _encode(self, plain: bytes, *purpose: bytes) -> str:
@@ -142,9 +138,12 @@ class CursorCodec:
         return None
 
 
-def _other_list() -> InvalidArgument:
+def other_list() -> InvalidArgument:
+    """Returns the error for a page cursor that does not belong to the list."""
     return InvalidArgument.at(
-        "page_token", "is not a cursor of this list: use one that came with it, or leave it out"
+        "page_token",
+        "is not a cursor of this list with this filter: use one that came with a page of it, "
+        "or leave it out",
     )
 
 

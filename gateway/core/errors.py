@@ -160,9 +160,10 @@ Path = tuple[str | int, ...]
 `kind` of the first rule."""
 
 NameOf = Callable[[str], str]
-"""Returns a face's name of a field, given core's name."""
+"""Returns a face's name of a field or of an enum's value, given core's name. That of a
+value begins with its enum, as in `RoomStatus.IN_PROGRESS`."""
 
-_NAME_IN_TEXT: Final = re.compile(r"`([a-z][a-z0-9_]*)`")
+_NAME_IN_TEXT: Final = re.compile(r"`([a-z][a-z0-9_]*|[A-Z][A-Za-z]*\.[A-Z][A-Z0-9_]*)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +171,8 @@ class FieldViolation:
     """A field with a wrong value.
 
     `message` continues a sentence that begins with the field, as in "is 51; give a
-    whole number from 1 to 50". Names of other fields stand in backticks. An empty path
-    is the object itself.
+    whole number from 1 to 50". Names of other fields stand in backticks, and so do
+    values of enums. An empty path is the object itself.
     """
 
     path: Path
@@ -201,8 +202,9 @@ def render(message: str, name_of: NameOf) -> str:
 
 
 def core_name(name: str) -> str:
-    """Returns the name unchanged: core's own `NameOf`."""
-    return name
+    """Returns the name of a field, or that of a value without its enum: core's own
+    `NameOf`."""
+    return name.rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from gateway.core.open_enum import HttpMethod, OpenEnum, UnknownWord
 from gateway.core.recordings import INT64, MediaCodec
 from gateway.core.rooms import RoomStatus, RoomType
 from gateway.core.sids import AccountSid, ParticipantSid, RoomSid
-from gateway.core.validation import check_distinct, check_known, check_text, check_zones
+from gateway.core.validation import check_distinct, check_known, check_text, check_zones, one_of
 
-INSIGHTS_CODECS = frozenset({MediaCodec.VP8, MediaCodec.VP9, MediaCodec.H264, MediaCodec.OPUS})
+INSIGHTS_CODECS = (MediaCodec.VP8, MediaCodec.VP9, MediaCodec.H264, MediaCodec.OPUS)
 
 
 class RoomCreatedMethod(OpenEnum):
@@ -146,12 +146,12 @@ class InsightsRoomFilter:
 
     def __post_init__(self) -> None:
         for index, room_type in enumerate(self.room_types):
-            check_known(room_type, ("room_types", index), "GROUP, GROUP_SMALL, PEER_TO_PEER or GO")
+            check_known(room_type, ("room_types", index))
         for index, codec in enumerate(self.codecs):
             if codec not in INSIGHTS_CODECS:
                 raise InvalidArgument.at(
                     ("codecs", index),
-                    "is a codec that Insights does not know; give VP8, VP9, H264 or OPUS",
+                    f"is a codec that Insights does not know; give {one_of(*INSIGHTS_CODECS)}",
                 )
         check_distinct(self.room_types, "room_types")
         check_distinct(self.codecs, "codecs")

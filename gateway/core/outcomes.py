@@ -21,7 +21,7 @@ from gateway.core.rooms import Room
 NAME_TAKEN: Final = "a room in progress has this `unique_name`: use that room or another name"
 KEY_REUSED: Final = (
     "this `idempotency_key` was used for another request: "
-    "use a new key for each request that is not a retry"
+    "use a new one for each request that is not a retry"
 )
 ROOM_ENDED: Final = "the room has ended, so it cannot be changed or joined: create a new one"
 PARTICIPANT_LEFT: Final = "the participant is no longer connected: nothing is left to do"

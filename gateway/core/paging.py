@@ -1,6 +1,7 @@
 """Pages of lists. Does no I/O."""
 
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.core.errors import InvalidArgument
@@ -35,8 +36,13 @@ def per_status(filters: F) -> tuple[F, ...]:
     Twilio filters a list by one status at most, so a list of several statuses is read
     as one list per status.
     """
-    distinct = dict.fromkeys(filters.statuses)
+    # In the order of the enum, so that a cursor fits any order in the next request.
+    distinct = sorted(set(filters.statuses), key=_position)
     return tuple(replace(filters, statuses=(status,)) for status in distinct) or (filters,)  # type: ignore[type-var]  # all filters are dataclasses
+
+
+def _position(status: Enum) -> int:
+    return list(type(status)).index(status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class ParticipantFilter:
     created_before: datetime | None = None
 
     def __post_init__(self) -> None:
-        check_statuses(self.statuses, "CONNECTED, DISCONNECTED or RECONNECTING")
+        check_statuses(self.statuses)
         if self.identity is not None:
             check_text(self.identity, "identity", give="an identity, or leave it out")
         check_zones(created_after=self.created_after, created_before=self.created_before)
@@ -177,8 +177,8 @@ class SubscribeRule:
     priority: TrackPriority | None = None
 
     def __post_init__(self) -> None:
-        check_rule(self, "AUDIO, VIDEO or DATA")
-        check_known(self.priority, "priority", "HIGH, STANDARD or LOW")
+        check_rule(self)
+        check_known(self.priority, "priority")
         if self.all and self.priority is not None:
             raise InvalidArgument.at("all", "stands beside `priority`; give it alone")
 

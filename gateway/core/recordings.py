@@ -55,7 +55,7 @@ class RecordingRule:
     track: str | None = None
 
     def __post_init__(self) -> None:
-        check_rule(self, "AUDIO or VIDEO")
+        check_rule(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class _Filter:
     created_before: datetime | None = None
 
     def __post_init__(self) -> None:
-        check_statuses(self.statuses, "PROCESSING, COMPLETED, DELETED or FAILED")
+        check_statuses(self.statuses)
         if self.source_sid is not None:
             checked_sid(TrackSid, self.source_sid, "source_sid")
         check_zones(created_after=self.created_after, created_before=self.created_before)
@@ -210,4 +210,4 @@ class RecordingFilter(_Filter):
                 "grouping_sids",
                 f"has {len(self.grouping_sids)} SIDs; give up to {GROUPING_SIDS_LIMIT}",
             )
-        check_known(self.media_type, "media_type", "AUDIO, VIDEO or DATA")
+        check_known(self.media_type, "media_type")

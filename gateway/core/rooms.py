@@ -24,6 +24,7 @@ from gateway.core.validation import (
     check_statuses,
     check_text,
     check_zones,
+    in_text,
 )
 
 
@@ -198,7 +199,7 @@ class NewRoom:
         with wrong.collect():
             self._check_unique_name()
         with wrong.collect():
-            check_known(self.type, "type", "GROUP, GROUP_SMALL, PEER_TO_PEER or GO")
+            check_known(self.type, "type")
         # An unknown type has been refused itself.
         room_type = self.type if self.type in MAX_PARTICIPANTS else RoomType.GROUP
         for number, low, high, field, unit in (
@@ -222,12 +223,12 @@ class NewRoom:
                 with wrong.collect():
                     raise InvalidArgument.at(
                         field,
-                        f"is not possible in a {room_type} room: leave it out, or use GROUP as "
-                        "`type`",
+                        f"is not possible in a {room_type} room: leave it out, or use "
+                        f"{in_text(RoomType.GROUP)} as `type`",
                     )
         for index, codec in enumerate(self.video_codecs or ()):
             with wrong.collect():
-                check_known(codec, ("video_codecs", index), "VP8 or H264")
+                check_known(codec, ("video_codecs", index))
         if self.recording_rules is not None:
             with wrong.collect():
                 check_rules(self.recording_rules, "recording_rules")
@@ -265,7 +266,7 @@ class RoomFilter:
     created_before: datetime | None = None
 
     def __post_init__(self) -> None:
-        check_statuses(self.statuses, "IN_PROGRESS, COMPLETED or FAILED")
+        check_statuses(self.statuses)
         if not self.statuses:
             object.__setattr__(self, "statuses", (RoomStatus.IN_PROGRESS,))
         if self.unique_name is not None:

@@ -75,9 +75,9 @@ class NewRule(Protocol):
     def track(self) -> str | None: ...
 
 
-def check_rule(rule: NewRule, kinds: str) -> None:
+def check_rule(rule: NewRule) -> None:
     """Raises InvalidArgument unless the rule selects either all tracks, or those that
-    match at least one filter. `kinds` lists the kinds of tracks."""
+    match at least one filter."""
     filters = [part for part in (rule.kind, rule.publisher, rule.track) if part is not None]
     if rule.all is False:
         raise InvalidArgument.at("all", "is false; leave it out or set it to true")
@@ -85,7 +85,7 @@ def check_rule(rule: NewRule, kinds: str) -> None:
         raise InvalidArgument.at("all", "stands beside another filter; give it alone")
     if not rule.all and not filters:
         raise InvalidArgument.at((), "has no filter; give `all`, `kind`, `publisher` or `track`")
-    check_known(rule.kind, "kind", kinds)
+    check_known(rule.kind, "kind")
     if rule.publisher is not None:
         check_text(rule.publisher, "publisher", give="a participant's SID or identity")
     if rule.track is not None:

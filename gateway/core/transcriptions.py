@@ -4,12 +4,12 @@ https://www.twilio.com/docs/video/api/transcriptions"""
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NewType
+from typing import Final, NewType
 
 from gateway.core.errors import InvalidArgument
 from gateway.core.open_enum import OpenEnum, UnknownWord
 from gateway.core.sids import AccountSid, RoomSid
-from gateway.core.validation import check_text
+from gateway.core.validation import check_text, in_text, one_of
 
 HINTS_LIMIT = 500
 HINT_LENGTH = 100
@@ -96,6 +96,9 @@ class Transcription:
     unknown_words: tuple[UnknownWord, ...] = ()
 
 
+_SETTABLE: Final = (TranscriptionStatus.STARTED, TranscriptionStatus.STOPPED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionUpdate:
     """A change of a transcription: of its status (to STARTED or STOPPED), its
@@ -105,9 +108,9 @@ class TranscriptionUpdate:
     configuration: TranscriptionsConfiguration | None = None
 
     def __post_init__(self) -> None:
-        if self.status in (TranscriptionStatus.FAILED, TranscriptionStatus.UNKNOWN):
+        if self.status is not None and self.status not in _SETTABLE:
             raise InvalidArgument.at(
-                "status", f"cannot be set to {self.status.name}; give STARTED or STOPPED"
+                "status", f"cannot be set to {in_text(self.status)}; give {one_of(*_SETTABLE)}"
             )
         if self.status is None and self.configuration is None:
             raise InvalidArgument("the update is empty; give `status`, `configuration` or both")

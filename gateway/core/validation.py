@@ -4,6 +4,7 @@ message that says what to do. Does no I/O."""
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from enum import Enum
 
 from gateway.core.errors import InvalidArgument, Path
 
@@ -63,15 +64,26 @@ def check_distinct(values: Sequence[object], field: str | Path) -> None:
         raise InvalidArgument.at(field, "holds a value twice; leave one out")
 
 
-def check_statuses(statuses: Sequence[object], choice: str) -> None:
+def check_statuses(statuses: Sequence[Enum]) -> None:
     """Checks that none of the statuses is UNKNOWN, as `check_known` does."""
     for status in statuses:
-        check_known(status, "statuses", choice)
+        check_known(status, "statuses")
 
 
-def check_known(word: object, field: str | Path, choice: str) -> None:
+def check_known(word: Enum | None, field: str | Path) -> None:
     """Refuses the member UNKNOWN of an open enum. It stands for all words that this
-    release does not know, so it cannot be sent to Twilio. `choice` lists the other
-    members."""
-    if getattr(word, "name", None) == "UNKNOWN":
-        raise InvalidArgument.at(field, f"cannot be UNKNOWN; give {choice}")
+    release does not know, so it cannot be sent to Twilio."""
+    if word is not None and word.name == "UNKNOWN":
+        known = [member for member in type(word) if member is not word]
+        raise InvalidArgument.at(field, f"cannot be {in_text(word)}; give {one_of(*known)}")
+
+
+def one_of(*members: Enum) -> str:
+    """Returns the choice between values of an enum, for a message."""
+    *others, last = map(in_text, members)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def in_text(member: Enum) -> str:
+    """Returns the name of the value, for a message. Each face has its own."""
+    return f"`{type(member).__name__}.{member.name}`"

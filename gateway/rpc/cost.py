@@ -23,6 +23,12 @@ def max_cost(request: Message) -> int:
     return CALL_COST + FETCH_COST
 
 
+def cost_advice(request: Message) -> str:
+    """Returns what lowers the cost of the call."""
+    is_batch = "rooms" in request.DESCRIPTOR.fields_by_name
+    return "request fewer rooms" if is_batch else "request smaller pages"
+
+
 def count_objects(response: Message) -> int:
     """Returns the number of objects in lists. A single resource does not count."""
     return sum(

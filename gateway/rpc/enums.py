@@ -62,6 +62,10 @@ class EnumTable(Generic[Member, Number]):
         self.numbers: Final[Mapping[Member, Number]] = {
             member: enum.Value(prefix + member.name) for member in core_enum
         }
+        self.names: Final[Mapping[Member, str]] = {
+            member: prefix + member.name for member in core_enum
+        }
+        """The names of the protobuf enum's values."""
         self._members: Final[Mapping[int, Member]] = {
             int(number): member for member, number in self.numbers.items()
         }
@@ -81,7 +85,7 @@ class EnumTable(Generic[Member, Number]):
     @property
     def choices(self) -> str:
         """The names that a request may use."""
-        return ", ".join(member.name for member in self.numbers if member.name != "UNKNOWN")
+        return ", ".join(name for member, name in self.names.items() if member.name != "UNKNOWN")
 
     def _member(self, number: int, field: Path) -> Member:
         member = self._members.get(number)

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from gateway.core.errors import DeadlineExceeded, GatewayError, Internal, InvalidArgument
 from gateway.rpc.authentication import authenticate, current_caller
 from gateway.rpc.calls import Call, CallKind, Disconnected
-from gateway.rpc.cost import cost_trailers, count_objects, max_cost
+from gateway.rpc.cost import cost_advice, cost_trailers, count_objects, max_cost
 from gateway.rpc.errors import StatusError, error_to_pb
 from gateway.rpc.limits import Limits, Timings
 from gateway.rpc.lists import check_lists
@@ -175,7 +175,7 @@ async def charge_caller(shared: Shared, call: Call) -> AsyncIterator[None]:
     charge = call.charge
     assert charge is not None
     try:
-        await charge.hold(max_cost(call.request))
+        await charge.hold(max_cost(call.request), cost_advice(call.request))
         try:
             yield
         finally:

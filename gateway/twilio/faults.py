@@ -116,7 +116,7 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
         field="max_participants",
     ),
     53108: Meaning(
-        InvalidArgument, "is refused by Twilio: leave it out or use GROUP", field="type"
+        InvalidArgument, "is refused by Twilio: leave it out or use `RoomType.GROUP`", field="type"
     ),
     # The code does not say which of the two.
     53109: Meaning(
@@ -163,11 +163,13 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     ),
     53124: Meaning(
         InvalidArgument,
-        "is possible in group rooms only: leave it out, or use GROUP as `type`",
+        "is possible in group rooms only: leave it out, or use `RoomType.GROUP` as `type`",
         field="audio_only",
     ),
     53125: Meaning(InvalidArgument, "the room is audio-only: leave video out"),
-    53126: Meaning(InvalidArgument, "is closed to new accounts: use GROUP", field="type"),
+    53126: Meaning(
+        InvalidArgument, "is closed to new accounts: use `RoomType.GROUP`", field="type"
+    ),
     53127: Meaning(InvalidArgument, "is closed to new accounts: leave it out", field="audio_only"),
     53200: _BAD_IDENTITY,
     53201: _BAD_IDENTITY,

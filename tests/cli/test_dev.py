@@ -12,6 +12,13 @@ def test_a_port_in_use_is_an_error(option: str) -> None:
     assert "cannot listen on 127.0.0.1" in err
 
 
+def test_api_keys_of_the_environment_are_ignored_with_a_warning() -> None:
+    with bind("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        _, out, err = run("dev", "--http-port", port, GATEWAY_API_KEYS="[]")
+    assert "GATEWAY_API_KEYS is ignored" in out + err
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "named"),
     [

@@ -3,8 +3,15 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.core.errors import InvalidArgument
-from gateway.core.rooms import RoomStatus
-from gateway.core.validation import check_known, check_range, check_text, check_zones
+from gateway.core.rooms import RoomStatus, VideoCodec
+from gateway.core.validation import (
+    check_known,
+    check_range,
+    check_text,
+    check_zones,
+    in_text,
+    one_of,
+)
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -45,6 +52,14 @@ def test_a_time_needs_a_zone() -> None:
 
 def test_the_member_unknown_is_refused() -> None:
     for word in (None, RoomStatus.FAILED):
-        check_known(word, "status", "FAILED")
-    with pytest.raises(InvalidArgument, match="status cannot be UNKNOWN; give FAILED"):
-        check_known(RoomStatus.UNKNOWN, "status", "FAILED")
+        check_known(word, "status")
+    with pytest.raises(
+        InvalidArgument,
+        match="status cannot be UNKNOWN; give IN_PROGRESS, COMPLETED or FAILED",
+    ):
+        check_known(RoomStatus.UNKNOWN, "status")
+
+
+def test_a_message_has_the_choices_by_the_names_of_the_enum() -> None:
+    assert one_of(RoomStatus.FAILED) == in_text(RoomStatus.FAILED) == "`RoomStatus.FAILED`"
+    assert one_of(*VideoCodec) == "`VideoCodec.VP8`, `VideoCodec.H264` or `VideoCodec.UNKNOWN`"

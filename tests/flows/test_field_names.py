@@ -16,9 +16,12 @@ from google.protobuf.descriptor_pool import Default
 from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType
 
 import gateway
+from gateway.core.errors import InvalidArgument
+from gateway.core.validation import check_known
 from gateway.gql.execution.graphql_core import EXECUTABLE_SCHEMA
 from gateway.gql.schema import names as gql_names
 from gateway.rpc import names as rpc_names
+from gateway.rpc.enums import NARROW_TABLES, TABLES
 from gateway.rpc.servicers import SERVICE_NAMES
 
 ROOT = Path(next(iter(gateway.__path__)))
@@ -35,6 +38,8 @@ NAMED_BY = {
     "checked_track_name": 1,
 }
 IN_BACKTICKS = re.compile(r"`([a-z_]+)`")
+VALUE_IN_BACKTICKS = re.compile(r"`([A-Z]\w*\.\w+)`")
+CAPITALS = re.compile(r"(?<![\w.])[A-Z][A-Z0-9_]+\b")
 CAMEL_CASE = re.compile(r"\b[a-z]+[A-Z]\w*")
 # The protocol of GraphQL over WebSockets has two words of its own in snake case.
 SNAKE_CASE = re.compile(r"(?<![`\w.])(?!connection_(?:init|ack)\b)[a-z]+_[a-z_]+\b")
@@ -101,6 +106,17 @@ def default_fields_of(function: ast.FunctionDef) -> Iterator[str]:
             yield default.value
 
 
+def core_values() -> set[str]:
+    # "API" is a word of English, and no value that a request may have.
+    return {member.name for table in TABLES.values() for member in table.numbers} - {"API"}
+
+
+def proto_values() -> set[str]:
+    """Returns the names of all values of all enums."""
+    enums = [Default().FindEnumTypeByName(name) for name in TABLES]
+    return {value.name for enum in enums for value in enum.values}
+
+
 @cache
 def graphql_names() -> frozenset[str]:
     """Returns the names of all arguments and of all fields of inputs and objects."""
@@ -154,6 +170,31 @@ def test_each_face_has_a_field_of_the_name_that_its_errors_use(
 def test_messages_below_the_faces_name_fields_in_backticks_only(message: str) -> None:
     assert not CAMEL_CASE.search(message)
     assert not SNAKE_CASE.search(message)
+
+
+@pytest.mark.parametrize("message", sorted(set(messages(*BELOW_THE_FACES))))
+def test_messages_below_the_faces_name_values_in_backticks_only(message: str) -> None:
+    """GraphQL's name of a value is core's own; gRPC's begins with the enum."""
+    assert not set(CAPITALS.findall(message)) & core_values()
+    for value in VALUE_IN_BACKTICKS.findall(message):
+        assert rpc_names.name_of(value) in proto_values()
+        assert rpc_names.name_of(value).endswith(gql_names.graphql_name(value))
+
+
+@pytest.mark.parametrize("message", sorted(set(messages(*BELOW_THE_FACES))))
+def test_messages_call_an_idempotency_key_by_the_name_of_its_field(message: str) -> None:
+    assert not re.search(r"idempotency key|\b(a new|another|this) key\b", message)
+
+
+def test_every_message_of_grpc_about_a_value_has_names_of_the_protos() -> None:
+    for table in (*TABLES.values(), *NARROW_TABLES.values()):
+        assert set(table.choices.split(", ")) < proto_values()
+        unknown = next((each for each in table.numbers if each.name == "UNKNOWN"), None)
+        if unknown is not None:
+            with pytest.raises(InvalidArgument) as raised:
+                check_known(unknown, "field")
+            words = set(CAPITALS.findall(raised.value.text(rpc_names.name_of)))
+            assert words == set(table.names.values())
 
 
 def test_messages_of_grpc_use_no_names_of_graphql() -> None:

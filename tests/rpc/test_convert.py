@@ -481,18 +481,18 @@ SUBSCRIBE_RULES = participant_service_pb2.UpdateSubscribeRulesRequest
         (
             request(pb.CreateRoomRequest, type=17),
             NewRoom,
-            "type is 17: set it to one of GROUP",
+            "type is 17: set it to one of ROOM_TYPE_GROUP",
         ),
         (pb.CreateRoomRequest(type=room_pb2.ROOM_TYPE_UNKNOWN), NewRoom, "type cannot be UNKNOWN"),
         (
             request(pb.CreateRoomRequest, video_codecs=[9]),
             NewRoom,
-            r"video_codecs\[0\] is 9: set it to one of VP8, H264",
+            r"video_codecs\[0\] is 9: set it to one of VIDEO_CODEC_VP8, VIDEO_CODEC_H264",
         ),
         (
             pb.CreateRoomRequest(recording_rules=[RECORDING_RULE(all=True)]),
             NewRoom,
-            r"recording_rules\[0\].effect is not set: set it to one of INCLUDE, EXCLUDE",
+            r"recording_rules\[0\].effect is not set: set it to one of TRACK_RULE_EFFECT_INCLUDE",
         ),
         (
             pb.CreateRoomRequest(
@@ -502,7 +502,7 @@ SUBSCRIBE_RULES = participant_service_pb2.UpdateSubscribeRulesRequest
                 ]
             ),
             NewRoom,
-            r"recording_rules\[1\].kind is 3: set it to one of AUDIO, VIDEO",
+            r"recording_rules\[1\].kind is 3: set it to one of TRACK_KIND_AUDIO, TRACK_KIND_VIDEO",
         ),
         (SUBSCRIBE_RULES(), NewSubscribeRules, "rules has 0 rules"),
         (token_service_pb2.MintAccessTokenRequest(), NewToken, "identity is empty"),

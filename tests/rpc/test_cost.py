@@ -2,7 +2,7 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.core.callers import Caller
-from gateway.rpc.cost import cost_trailers, count_objects, max_cost
+from gateway.rpc.cost import cost_advice, cost_trailers, count_objects, max_cost
 from gateway.rpc.v1 import participant_service_pb2, recording_service_pb2
 from gateway.rpc.v1 import room_service_pb2 as pb
 from gateway.rpc.v1.room_pb2 import Room
@@ -48,3 +48,8 @@ async def test_cost_trailers_are_lower_case_and_have_the_fields_of_graphql(calle
         by_name["cost"]
         == "requested=100, actual=15, limit=1500000, remaining=1499985, reset-after-ms=1"
     )
+
+
+def test_the_advice_names_what_the_request_has() -> None:
+    assert cost_advice(pb.BatchGetRoomsRequest()) == "request fewer rooms"
+    assert cost_advice(pb.ListRoomsRequest()) == "request smaller pages"

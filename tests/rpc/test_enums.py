@@ -64,6 +64,7 @@ def test_members_have_the_same_name_on_both_sides(name: str) -> None:
 
     for member, number in TABLES[name].numbers.items():
         assert by_name[prefix + member.name] == number
+        assert TABLES[name].names[member] == prefix + member.name
 
 
 def test_unspecified_is_none_in_core() -> None:
@@ -74,7 +75,8 @@ def test_unspecified_is_none_in_core() -> None:
 def test_unknown_number_is_rejected_with_the_choices() -> None:
     with pytest.raises(
         InvalidArgument,
-        match=r"status is 99: set it to one of IN_PROGRESS, COMPLETED, FAILED$",
+        match=r"status is 99: set it to one of "
+        "ROOM_STATUS_IN_PROGRESS, ROOM_STATUS_COMPLETED, ROOM_STATUS_FAILED$",
     ):
         enums.ROOM_STATUS.from_pb(99, ("status",))
 
@@ -85,7 +87,8 @@ def test_unspecified_in_a_list_is_rejected() -> None:
         VideoCodec.H264,
     )
     with pytest.raises(
-        InvalidArgument, match=r"video_codecs\[1\] is 0: set it to one of VP8, H264"
+        InvalidArgument,
+        match=r"video_codecs\[1\] is 0: set it to one of VIDEO_CODEC_VP8, VIDEO_CODEC_H264",
     ):
         enums.VIDEO_CODEC.from_pb_list([1, 0], ("video_codecs",))
 

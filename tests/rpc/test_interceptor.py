@@ -84,3 +84,4 @@ async def test_an_unknown_method_is_unimplemented(client: ProbeClient) -> None:
     with pytest.raises(grpc.aio.AioRpcError):
         await call
     assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert await rpc_status.aio.from_call(call) is None

@@ -40,7 +40,10 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def graphql_name(field: str) -> str:
-    """Returns GraphQL's name of a field or an argument, given core's name."""
+    """Returns GraphQL's name of a field, an argument or an enum's value, given core's
+    name."""
+    if "." in field:
+        return field.rpartition(".")[2]
     return _ARGUMENTS.get(field) or schema_name(field)
 
 

@@ -57,7 +57,7 @@ class Json(Codec):
         except json_format.ParseError as error:
             reason = " ".join(str(error).split())
             raise InvalidArgument(
-                f"the request is not a {message_class.DESCRIPTOR.name} in JSON: {reason}"
+                f"the request is not the JSON of {message_class.DESCRIPTOR.name}: {reason}"
             ) from None
 
     def encode(self, message: Message | EncodedMessage, message_class: type[Message]) -> bytes:

@@ -28,6 +28,8 @@ CORS: Final = Cors(
     "cost, ratelimit, ratelimit-policy, retry-after",
 )
 _RETRY_MS: Final = 1_000
+# Of any service whose name has a package, so that a wrong one is an error of Connect.
+_ANY_METHOD: Final = r"/{service:\w+(?:\.\w+)+}/{method}"
 
 
 class HttpRefusal(Exception):
@@ -56,8 +58,7 @@ class RpcHttp:
         self._is_stopping = False
 
     def mount(self, app: web.Application) -> None:
-        for service in {path.rpartition("/")[0] for path in self._methods}:
-            app.router.add_route(hdrs.METH_ANY, f"{service}/{{method}}", self.handle)
+        app.router.add_route(hdrs.METH_ANY, _ANY_METHOD, self.handle)
 
     def close(self) -> None:
         """Rejects new calls. Streams end when their feeds do."""
@@ -121,7 +122,9 @@ class RpcHttp:
     def _method(self, request: web.Request) -> Method:
         method = self._methods.get(request.path)
         if method is None:
-            raise _refusal(404, grpc.StatusCode.UNIMPLEMENTED, "no such method: see the protos")
+            raise _refusal(
+                404, grpc.StatusCode.UNIMPLEMENTED, "no such service or method: see the protos"
+            )
         return method
 
 

@@ -12,8 +12,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from gateway.core.caching import Freshness, ReadResult
-from gateway.core.cursors import CursorCodec
-from gateway.core.errors import CursorExpired, GatewayError, InvalidArgument
+from gateway.core.cursors import CursorCodec, other_list
+from gateway.core.errors import CursorExpired, GatewayError
 from gateway.core.paging import Page
 from gateway.service.flights.gather import gather_outcomes
 
@@ -100,10 +100,7 @@ class MergedLists:
                 "page cursor has expired: start again from the first page"
             ) from None
         if len(positions) != count:
-            raise InvalidArgument.at(
-                "page_token",
-                "belongs to another list or another filter: use it with the list that it came from",
-            )
+            raise other_list()
         return positions
 
     def _encode(self, heads: "Sequence[_Head[T]]") -> str:

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.core.cursors import CursorCodec
-from gateway.core.errors import CursorExpired, InvalidArgument
+from gateway.core.cursors import CursorCodec, other_list
+from gateway.core.errors import CursorExpired
 from gateway.core.paging import Page, checked_first
 from gateway.twilio.wire.resource import WirePage
 
@@ -56,10 +56,7 @@ class PageCursors:
                 "page cursor has expired: start again from the first page"
             ) from None
         if position.list_digest != digest:
-            raise InvalidArgument.at(
-                "page_token",
-                "belongs to another list or another filter: use it with the list that it came from",
-            )
+            raise other_list()
         return position
 
     def page(self, position: PagePosition, listed: WirePage[T], first: int) -> Page[T]:

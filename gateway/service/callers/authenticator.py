@@ -44,7 +44,15 @@ class Authenticator:
         is_token = credential and not credential.startswith(KEY_PREFIX)
         if is_token and self._jwt_verifier.has_issuers:
             return await self._jwt_verifier.caller(credential)
-        return self._caller_by_key(credential)
+        try:
+            return self._caller_by_key(credential)
+        except Unauthenticated:
+            if is_token:
+                raise Unauthenticated(
+                    "unknown API key, and this gateway has no issuer of tokens: send an API key, "
+                    "or ask the operator to configure an issuer"
+                ) from None
+            raise
 
     def is_valid(self, caller: Caller) -> bool:
         """Whether the credential that identified this caller would do so now, with the

@@ -39,8 +39,9 @@ class Charge:
         self.balance: Balance | None = None
         self.retry_after_ms: int | None = None
 
-    async def hold(self, points: int) -> None:
-        """Charges the largest possible cost, before the call runs.
+    async def hold(self, points: int, advice: str = "request smaller pages") -> None:
+        """Charges the largest possible cost, before the call runs. `advice` says what
+        lowers it.
 
         A second call changes what is held: it charges or returns the difference.
 
@@ -54,7 +55,7 @@ class Charge:
             await self.hold(CALL_COST)
             raise MaxCostExceeded(
                 f"call costs up to {points:,} points, and this caller has {limit:,} a minute: "
-                "request smaller pages",
+                f"{advice}",
                 {"points": points, "points_allowed": limit},
             )
         cost_us = duration_us(points, limit) - duration_us(held, limit)

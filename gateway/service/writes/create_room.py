@@ -121,7 +121,7 @@ class RoomCreation:
         found = await self._reads.by_sid(RoomSid(sid))
         if found is None:
             raise NotFound(
-                f"the room of this `idempotency_key` ({sid}) no longer exists: use a new key",
+                f"the room of this `idempotency_key` ({sid}) no longer exists: use a new one",
                 reason=Reason.ROOM_NOT_FOUND,
             )
         return Creation(found, is_new=False)
@@ -149,7 +149,7 @@ class RoomCreation:
         if name is None:
             raise OutcomeUnknown(
                 "an earlier call with this `idempotency_key` may have created the room, which has "
-                "no name to look it up by: look for it in the list, or use another key"
+                "no name to look it up by: look for it in the list, or use another one"
             )
         listed = await self._reads.listed(name)
         if listed is not None and not has_mark(listed.value, attempt.status_callback):

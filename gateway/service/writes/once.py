@@ -229,7 +229,7 @@ def _with_retry(error: OutcomeUnknown, key: IdempotencyKey) -> OutcomeUnknown:
     """Returns the error with the key for a retry."""
     return OutcomeUnknown(
         "the request was sent to Twilio, and its outcome is not known: "
-        "send it again with the idempotency key in `retry_with`",
+        "send it again with `retry_with` as its `idempotency_key`",
         twilio=error.twilio,
         retry_with=key.text,
     )

@@ -157,6 +157,10 @@ async def test_an_unknown_caller_is_challenged(probe: HttpProbe) -> None:
 async def test_an_unknown_method_is_404_and_unimplemented(probe: HttpProbe) -> None:
     status, body, _ = await probe.unary("GetWeather")
     assert (status, body["code"]) == (404, "unimplemented")
+    for path in ("/rooms_gateway.v1.WeatherService/Get", "/gateway.rooms.v1.RoomService/GetRoom"):
+        async with probe.http.post(probe.base + path, json={}) as response:
+            assert (response.status, response.content_type) == (404, "application/json")
+            assert (await response.json())["code"] == "unimplemented"
     # HTTP/1.1 has no streams of requests.
     status, body, _ = await probe.unary("Upload")
     assert (status, body["code"]) == (404, "unimplemented")

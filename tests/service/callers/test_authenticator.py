@@ -62,6 +62,7 @@ async def test_authorization_takes_precedence_over_the_header_of_the_key() -> No
         (None, "é", "unknown API key"),
         (None, "\udcff", "unknown API key"),
         ("Bearer \ud800", None, "unknown API key"),
+        ("Bearer eyJ.eyJ.eyJ", None, "this gateway has no issuer of tokens"),
     ],
 )
 async def test_any_other_credential_is_rejected_with_advice(
