@@ -31,8 +31,10 @@ class RoomServiceStub:
     Every call needs a credential in the metadata: `authorization: Bearer <API key or
     JSON Web Token>`, or `x-api-key: <API key>`.
 
-    Every error has a `google.rpc.ErrorInfo` of the domain `rooms-gateway`. Its `reason`
-    says what is wrong. A `google.rpc.RetryInfo` follows where waiting helps.
+    Every error of the gateway has a `google.rpc.ErrorInfo` of the domain `rooms-gateway`.
+    Its `reason` says what is wrong. A `google.rpc.RetryInfo` follows where waiting helps.
+    Errors that gRPC's own library makes have no details: an unknown method, a message or
+    metadata that is too large, and what the client makes itself.
 
     A call without a deadline may take 5 s if it reads, and 10 s if it writes.
 
@@ -112,8 +114,10 @@ class RoomServiceServicer:
     Every call needs a credential in the metadata: `authorization: Bearer <API key or
     JSON Web Token>`, or `x-api-key: <API key>`.
 
-    Every error has a `google.rpc.ErrorInfo` of the domain `rooms-gateway`. Its `reason`
-    says what is wrong. A `google.rpc.RetryInfo` follows where waiting helps.
+    Every error of the gateway has a `google.rpc.ErrorInfo` of the domain `rooms-gateway`.
+    Its `reason` says what is wrong. A `google.rpc.RetryInfo` follows where waiting helps.
+    Errors that gRPC's own library makes have no details: an unknown method, a message or
+    metadata that is too large, and what the client makes itself.
 
     A call without a deadline may take 5 s if it reads, and 10 s if it writes.
 
@@ -169,8 +173,9 @@ class RoomServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRoomEvents(self, request, context):
-        """Lists the events of one room in the order of the event log. Fails with OUT_OF_RANGE
-        if the log no longer has the events of the page: start again with the first page.
+        """Lists the events of one room in the order of the event log. A SID is not looked up at
+        Twilio: an unknown one has no events. Fails with OUT_OF_RANGE if the log no longer has
+        the events of the page: start again with the first page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,7 +186,8 @@ class RoomServiceServicer:
         its name. `presence` is unset while the log does not have the room's whole story:
         if another system created the room without this gateway's callback, and after a loss
         of the log, until the gateway has read the room from Twilio; and while a callback of
-        the room is missing.
+        the room is missing. A SID is not looked up at Twilio: that of an unknown room has no
+        presence.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -206,8 +212,9 @@ class RoomServiceServicer:
 
     def WatchRoomEvents(self, request, context):
         """Streams the events of one room, or of every room of the account if the credential
-        allows it. The stream ends only with an error or when the caller cancels it. After
-        an error, call again with the last cursor in `after`: no event is missed.
+        allows it. A SID is not looked up at Twilio: the stream of an unknown one sends no
+        events. The stream ends only with an error or when the caller cancels it. After an
+        error, call again with the last cursor in `after`: no event is missed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -285,8 +292,10 @@ class RoomService:
     Every call needs a credential in the metadata: `authorization: Bearer <API key or
     JSON Web Token>`, or `x-api-key: <API key>`.
 
-    Every error has a `google.rpc.ErrorInfo` of the domain `rooms-gateway`. Its `reason`
-    says what is wrong. A `google.rpc.RetryInfo` follows where waiting helps.
+    Every error of the gateway has a `google.rpc.ErrorInfo` of the domain `rooms-gateway`.
+    Its `reason` says what is wrong. A `google.rpc.RetryInfo` follows where waiting helps.
+    Errors that gRPC's own library makes have no details: an unknown method, a message or
+    metadata that is too large, and what the client makes itself.
 
     A call without a deadline may take 5 s if it reads, and 10 s if it writes.
 

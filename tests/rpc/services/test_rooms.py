@@ -416,6 +416,14 @@ async def test_request_id_of_complete_room_keeps_the_room_of_the_first_call(
     assert info.metadata["room_sid"] == created.room.sid
 
 
+async def test_an_unknown_sid_has_no_events(client: Client) -> None:
+    sid = new_sid()
+    assert list((await client.ListRoomEvents(room=sid)).events) == []
+    stream = client.WatchRoomEvents(room=sid)
+    assert (await stream.read()).WhichOneof("message") == "started"
+    stream.cancel()
+
+
 async def test_list_room_events_pages_from_any_cursor(gateway: Gateway, client: Client) -> None:
     room = (await client.CreateRoom(unique_name=new_name())).room
     stream = client.WatchRoomEvents(room=room.sid)
