@@ -41,8 +41,9 @@ IN_BACKTICKS = re.compile(r"`([a-z_]+)`")
 VALUE_IN_BACKTICKS = re.compile(r"`([A-Z]\w*\.\w+)`")
 CAPITALS = re.compile(r"(?<![\w.])[A-Z][A-Z0-9_]+\b")
 CAMEL_CASE = re.compile(r"\b[a-z]+[A-Z]\w*")
-# The protocol of GraphQL over WebSockets has two words of its own in snake case.
-SNAKE_CASE = re.compile(r"(?<![`\w.])(?!connection_(?:init|ack)\b)[a-z]+_[a-z_]+\b")
+# The protocol of GraphQL over WebSockets has two words of its own in snake case, and a
+# URL of Redis has parameters.
+SNAKE_CASE = re.compile(r"(?<![`\w.?])(?!connection_(?:init|ack)\b)[a-z]+_[a-z_]+\b")
 
 
 def trees(*folders: str) -> Iterator[ast.Module]:
