@@ -215,8 +215,20 @@ async def test_unreachable_cluster_is_unavailable_and_recovers(
         for node in cluster.nodes:
             node.resume()
     await eventually(lambda: _is_answered(connections, "k"))
+    # The nodes have missed each other's pings, and later tests use the cluster too.
+    await eventually(lambda: _is_up(cluster))
     for clients in (connections, unreachable):
         await clients.aclose()
+
+
+async def _is_up(cluster: ValkeyCluster) -> bool:
+    """Whether every node says that the cluster serves all keys."""
+    infos = [await node.client.execute_command("CLUSTER", "INFO") for node in cluster.nodes]
+    return all("cluster_state:ok" in text_of(info) for info in infos)
+
+
+def text_of(info: Any) -> str:
+    return info.decode() if isinstance(info, bytes) else str(info)
 
 
 async def _is_answered(connections: Connections, key: str) -> bool:
