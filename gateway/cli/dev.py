@@ -31,8 +31,9 @@ from gateway.telemetry import logs
 from gateway.twilio.callbacks import callback_url
 from gateway.web.callbacks import PATH as CALLBACKS_PATH
 
-# Simulated users end a room every few seconds: older ended rooms are dropped.
-MAX_ENDED_ROOMS = 200
+# Simulated users end a room every few seconds: older ended rooms are dropped. A jump of
+# the clock can end thousands at once, and a room that ended before it must stay.
+MAX_ENDED_ROOMS = 5_000
 
 
 def dev(

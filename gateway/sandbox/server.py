@@ -56,7 +56,7 @@ class Sandbox:
         port: int = 0,
         quotas: Quotas = Quotas(),
         capacity: Capacity = Capacity(),
-        max_ended_rooms: int = 10_000,
+        max_ended_rooms: int = 2_000,
         seed: int | None = None,
         timings: Timings = Timings(),
     ) -> None:
