@@ -4,6 +4,9 @@
   service config that retries calls.
 - `gateway/rpc/v1`: the server's own copy. Its modules import each other there. The
   descriptors are the same, so both fit into one process.
+  The generator of grpcio-tools writes both: also the methods that raise
+  NotImplementedError, which a servicer overrides, and its check of grpcio's version by
+  `grpc._utilities`.
 - `gateway/gql/schema/texts.json`: the comments, for the descriptions of the GraphQL
   schema.
 

@@ -34,8 +34,7 @@ NO_TAG: Final = bytes(TAG_BYTES)
 
 _LOG: Final = b"log"
 _PAGE: Final = b"page"
-_LIVE: Final = b"live"
-_MERGED: Final = b"merged"
+_LIST: Final = b"list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +93,14 @@ class CursorCodec:
             raise other_list()
         return position
 
-    def merged_cursor(self, positions: bytes) -> str:
-        """The cursor of a position in several lists that are read as one."""
-        return self._encode(positions, _MERGED)
+    def list_cursor(self, list_id: str, key: str) -> str:
+        """The cursor of a place in a list of the gateway's own: of a live view, or of
+        several of Twilio's lists that are read as one."""
+        return self._encode(key.encode(), _LIST, list_id.encode())
 
-    def merged_positions(self, cursor: str) -> bytes:
-        positions = self._decode(cursor, _MERGED)
-        if positions is None:
-            raise other_list()
-        return positions
-
-    def live_cursor(self, list_id: str, key: str) -> str:
-        """The cursor after the item with this key, in one list of a live view."""
-        return self._encode(key.encode(), _LIVE, list_id.encode())
-
-    def live_key(self, list_id: str, cursor: str) -> str:
-        """The key that `live_cursor` was given for the same list."""
-        key = self._decode(cursor, _LIVE, list_id.encode())
+    def list_key(self, list_id: str, cursor: str) -> str:
+        """The key that `list_cursor` was given for the same list."""
+        key = self._decode(cursor, _LIST, list_id.encode())
         if key is None:
             raise other_list()
         return key.decode()

@@ -36,8 +36,8 @@ KINDS: dict[str, tuple[Encode, Decode, object]] = {
         b"PageToken=PB123",
     ),
     "live": (
-        lambda codec: codec.live_cursor("RM1", "2026~PA1"),
-        lambda codec, cursor: codec.live_key("RM1", cursor),
+        lambda codec: codec.list_cursor("RM1", "2026~PA1"),
+        lambda codec, cursor: codec.list_key("RM1", cursor),
         "2026~PA1",
     ),
 }
@@ -61,7 +61,7 @@ def test_a_page_cursor_carries_any_position(position: bytes) -> None:
 
 @given(st.text(min_size=1, max_size=60), st.text(max_size=40))
 def test_a_live_cursor_carries_any_key(key: str, list_id: str) -> None:
-    assert CODEC.live_key(list_id, CODEC.live_cursor(list_id, key)) == key
+    assert CODEC.list_key(list_id, CODEC.list_cursor(list_id, key)) == key
 
 
 @every_kind
@@ -122,9 +122,9 @@ def test_a_cursor_of_another_kind_is_refused(kind: str, other: str) -> None:
 
 
 def test_a_live_cursor_of_another_list_is_refused() -> None:
-    cursor = CODEC.live_cursor("RM1", "PA1")
+    cursor = CODEC.list_cursor("RM1", "PA1")
     with pytest.raises(InvalidArgument, match="not a cursor of this list"):
-        CODEC.live_key("RM2", cursor)
+        CODEC.list_key("RM2", cursor)
 
 
 @every_kind
@@ -133,7 +133,7 @@ def test_a_cursor_shows_nothing_of_its_content(kind: str) -> None:
     neighbours: dict[str, Callable[[int], str]] = {
         "log": lambda n: CODEC.log_cursor(LogPosition(POSITION.epoch, n, NO_TAG)),
         "page": lambda n: CODEC.page_cursor(b"PageToken=PB%030d" % n),
-        "live": lambda n: CODEC.live_cursor("RM1", f"2026-11-20T12:00:00~PA{n:032}"),
+        "live": lambda n: CODEC.list_cursor("RM1", f"2026-11-20T12:00:00~PA{n:032}"),
     }
     first, second = (neighbours[kind](n) for n in (1, 2))
     same = sum(left == right for left, right in zip(first, second, strict=True))

@@ -12,9 +12,10 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from gateway.core.caching import Freshness, ReadResult
-from gateway.core.cursors import CursorCodec, other_list
+from gateway.core.cursors import CursorCodec
 from gateway.core.errors import CursorExpired, GatewayError
 from gateway.core.paging import Page
+from gateway.service.cache.page_cursors import list_digest
 from gateway.service.flights.gather import gather_outcomes
 
 T = TypeVar("T", bound="Listed")
@@ -54,9 +55,14 @@ class MergedLists:
         self._cursor_codec = cursor_codec
 
     async def page(
-        self, lists: Sequence[ReadPage[T]], first: int, after: str | None
+        self,
+        lists: Sequence[ReadPage[T]],
+        list_identity: object,
+        first: int,
+        after: str | None,
     ) -> ReadResult[Page[T]]:
-        """Returns a page of up to `first` items of all lists.
+        """Returns a page of up to `first` items of all lists. `list_identity` differs
+        between any two sets of lists.
 
         Each list is read once. A page ends early where the next item of one list is not
         known yet. An item that has moved from one list to another between two reads is
@@ -67,7 +73,8 @@ class MergedLists:
         """
         if len(lists) == 1:
             return await lists[0](first, after)
-        positions = self._decode(after, len(lists))
+        list_id = list_digest(list_identity)
+        positions = self._decode(list_id, after, len(lists))
         if all(position.has_ended for position in positions):
             # The lists may have grown since.
             positions = [Position(position.cursor) for position in positions]
@@ -81,31 +88,30 @@ class MergedLists:
         heads = [
             _Head(position, None if position.has_ended else next(pages)) for position in positions
         ]
-        items = tuple((self._encode(heads), item) for item in _merge(heads, first))
+        items = tuple((self._encode(list_id, heads), item) for item in _merge(heads, first))
         has_next = not all(head.position.has_ended for head in heads)
         return ReadResult(
-            Page(items, self._encode(heads) if items or has_next else None, has_next),
+            Page(items, self._encode(list_id, heads) if items or has_next else None, has_next),
             _oldest([result.freshness for result in results]),
             self._earliest([result.as_of for result in results]),
         )
 
-    def _decode(self, after: str | None, count: int) -> Sequence[Position]:
+    def _decode(self, list_id: str, after: str | None, count: int) -> Sequence[Position]:
         if after is None:
             return [Position()] * count
         try:
-            plain = self._cursor_codec.merged_positions(after)
-            positions = msgspec.json.decode(plain, type=list[Position])
+            key = self._cursor_codec.list_key(list_id, after)
+            positions = msgspec.json.decode(key, type=list[Position])
         except msgspec.MsgspecError:
             raise CursorExpired(
                 "page cursor has expired: start again from the first page"
             ) from None
-        if len(positions) != count:
-            raise other_list()
+        assert len(positions) == count, "the identity is that of as many lists"
         return positions
 
-    def _encode(self, heads: "Sequence[_Head[T]]") -> str:
+    def _encode(self, list_id: str, heads: "Sequence[_Head[T]]") -> str:
         positions = [head.position for head in heads]
-        return self._cursor_codec.merged_cursor(msgspec.json.encode(positions))
+        return self._cursor_codec.list_cursor(list_id, msgspec.json.encode(positions).decode())
 
     def _earliest(self, cursors: Sequence[str | None]) -> str | None:
         known = [cursor for cursor in cursors if cursor is not None]

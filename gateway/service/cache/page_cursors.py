@@ -18,6 +18,11 @@ from gateway.twilio.wire.resource import WirePage
 T = TypeVar("T")
 
 
+def list_digest(list_identity: object) -> str:
+    """Returns a digest that differs between any two lists."""
+    return hashlib.blake2b(msgspec.json.encode(list_identity), digest_size=8).hexdigest()
+
+
 class PagePosition(msgspec.Struct, frozen=True, array_like=True):
     """Where a page begins: after `skip` items of Twilio's page.
 
@@ -45,7 +50,7 @@ class PageCursors:
         made.
         """
         checked_first(first)
-        digest = hashlib.blake2b(msgspec.json.encode(list_identity), digest_size=8).hexdigest()
+        digest = list_digest(list_identity)
         if after is None:
             return PagePosition(digest, first, None, 0)
         try:

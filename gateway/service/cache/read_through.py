@@ -158,9 +158,9 @@ class ReadThrough:
     ) -> ReadResult[Page[L]]:
         """Returns a page of several lists as one, the newest item first. Raises what
         `page` raises."""
-        return await self.merged.page(
-            [partial(self.page, listing) for listing in listings], first, after
-        )
+        reads = [partial(self.page, listing) for listing in listings]
+        identity = [listing.identity for listing in listings]
+        return await self.merged.page(reads, identity, first, after)
 
     async def warm(self, listings: Sequence[Listing[T]], first: int) -> None:
         """Copies the first pages that Redis has into memory, in one round trip, for the

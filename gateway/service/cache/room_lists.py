@@ -37,8 +37,10 @@ class RoomLists:
         list all the same. Without Redis, the page is flagged as stale. Raises what
         `ReadThrough.page` raises.
         """
-        lists = [partial(self._page, single) for single in per_status(filters)]
-        return await self._reads.merged.page(lists, first, after)
+        singles = per_status(filters)
+        reads = [partial(self._page, single) for single in singles]
+        identity = [_listing(single).identity for single in singles]
+        return await self._reads.merged.page(reads, identity, first, after)
 
     async def _page(
         self, filters: RoomFilter, first: int, after: str | None

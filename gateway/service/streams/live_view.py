@@ -169,8 +169,8 @@ class LiveViews:
         self, list_id: str, after: str | None, page_after: Callable[[str | None], Page[T]]
     ) -> Page[T]:
         codec = self._cursor_codec
-        page = page_after(None if after is None else codec.live_key(list_id, after))
-        items = tuple((codec.live_cursor(list_id, key), item) for key, item in page.items)
+        page = page_after(None if after is None else codec.list_key(list_id, after))
+        items = tuple((codec.list_cursor(list_id, key), item) for key, item in page.items)
         return Page(items, items[-1][0] if items else None, page.has_next_page)
 
     async def _reread(self, caller: Caller, sid: RoomSid, cursor: str, earlier: _View) -> _View:

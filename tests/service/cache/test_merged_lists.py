@@ -1,5 +1,7 @@
 """Lists of several statuses, as one list, of rooms that the sandbox has."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.caching import ReadResult
@@ -86,6 +88,18 @@ async def test_a_cursor_of_one_status_is_refused_by_the_list_of_two(site: Site) 
     for cursor, filters in ((single.end_cursor, BOTH), (merged.end_cursor, RoomFilter())):
         with pytest.raises(InvalidArgument, match="page_token is not a"):
             await read(account, 1, cursor, filters)
+
+
+async def test_a_cursor_is_refused_by_another_filter_of_the_same_statuses(site: Site) -> None:
+    account = await site.replica()
+    for name in ("ada", "bob"):
+        for _ in range(2):
+            site.end_at_twilio(site.make_at_twilio(name))
+        site.make_at_twilio(name)
+    # One list has ended after this page, and the other has not begun.
+    page = await read(account, 1, filters=replace(BOTH, unique_name="ada"))
+    with pytest.raises(InvalidArgument, match="page_token is not a"):
+        await read(account, 1, page.end_cursor, replace(BOTH, unique_name="bob"))
 
 
 async def test_a_merged_list_is_as_stale_as_its_stalest_part(site: Site) -> None:
